@@ -1,0 +1,1 @@
+//! The operator that turns a QuickBitePlatform object into a running platform.

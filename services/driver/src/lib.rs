@@ -1,0 +1,1 @@
+//! Drivers, shifts, offers, deliveries, live positions.

@@ -1,0 +1,1 @@
+//! The only public door: identity, limits, breakers, routing, fallbacks, aggregated health.

@@ -1,0 +1,1 @@
+//! Who is told what, over which channel; event consumers.

@@ -1,0 +1,1 @@
+//! Orders, the order saga, live order status.

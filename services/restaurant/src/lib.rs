@@ -1,0 +1,1 @@
+//! Restaurants, embedded menus, text and geo search.

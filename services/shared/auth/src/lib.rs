@@ -1,0 +1,1 @@
+//! Roles, access tokens and internal tokens: claims, keys, signing, verification.

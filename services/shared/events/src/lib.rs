@@ -1,0 +1,1 @@
+//! Messages between services: envelope, payloads, topology, outbox, inbox, broker.

@@ -1,0 +1,1 @@
+//! PostgreSQL of a service: pool, provisioning, migrations, idempotency keys.

@@ -1,0 +1,1 @@
+//! Circuit breaker, rate limiter, cache-aside and retry budget, each usable alone.

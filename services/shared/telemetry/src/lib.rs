@@ -1,0 +1,1 @@
+//! Logs, traces, metrics and the correlation id of every QuickBite process.
