@@ -4,14 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-const SERVICES: [&str; 7] =
-    ["gateway", "user", "restaurant", "order", "driver", "notification", "payment"];
+const SERVICES: [&str; 7] = [
+    "gateway",
+    "user",
+    "restaurant",
+    "order",
+    "driver",
+    "notification",
+    "payment",
+];
 
 /// Every workspace member with the workspace members it depends on, tests' needs left out.
 fn graph() -> BTreeMap<String, BTreeSet<String>> {
-    let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata runs");
-    let members: BTreeSet<_> =
-        metadata.packages.iter().map(|package| package.name.to_string()).collect();
+    let metadata = MetadataCommand::new()
+        .no_deps()
+        .exec()
+        .expect("cargo metadata runs");
+    let members: BTreeSet<_> = metadata
+        .packages
+        .iter()
+        .map(|package| package.name.to_string())
+        .collect();
     let ours = |name: &str| members.contains(name);
     metadata
         .packages
@@ -30,7 +43,10 @@ fn graph() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 fn service_crates() -> Vec<String> {
-    SERVICES.iter().map(|service| format!("quickbite-{service}")).collect()
+    SERVICES
+        .iter()
+        .map(|service| format!("quickbite-{service}"))
+        .collect()
 }
 
 #[test]
@@ -40,7 +56,10 @@ fn no_service_depends_on_another_service_or_on_the_operator() {
     forbidden.insert("quickbite-operator".to_owned());
     for service in service_crates() {
         let crossed: Vec<_> = graph[&service].intersection(&forbidden).collect();
-        assert!(crossed.is_empty(), "{service} depends on {crossed:?}: talk by messages instead");
+        assert!(
+            crossed.is_empty(),
+            "{service} depends on {crossed:?}: talk by messages instead"
+        );
     }
 }
 
@@ -59,14 +78,27 @@ fn shared_crates_depend_only_downwards() {
         ("quickbite-telemetry", &[][..]),
         ("quickbite-auth", &[][..]),
         ("quickbite-resilience", &["quickbite-telemetry"][..]),
-        ("quickbite-http", &["quickbite-auth", "quickbite-resilience", "quickbite-telemetry"][..]),
-        ("quickbite-postgres", &["quickbite-http", "quickbite-telemetry"][..]),
+        (
+            "quickbite-http",
+            &[
+                "quickbite-auth",
+                "quickbite-resilience",
+                "quickbite-telemetry",
+            ][..],
+        ),
+        (
+            "quickbite-postgres",
+            &["quickbite-http", "quickbite-telemetry"][..],
+        ),
         ("quickbite-events", &["quickbite-telemetry"][..]),
     ]);
     let graph = graph();
     for (krate, may) in allowed {
         for needed in &graph[krate] {
-            assert!(may.contains(&needed.as_str()), "{krate} must not depend on {needed}");
+            assert!(
+                may.contains(&needed.as_str()),
+                "{krate} must not depend on {needed}"
+            );
         }
     }
 }
@@ -92,7 +124,11 @@ fn only_the_store_layer_speaks_sql_or_to_a_driver() {
             }
         }
     }
-    assert!(offenders.is_empty(), "routes → domain ← store is broken:\n{}", offenders.join("\n"));
+    assert!(
+        offenders.is_empty(),
+        "routes → domain ← store is broken:\n{}",
+        offenders.join("\n")
+    );
 }
 
 fn root() -> std::path::PathBuf {
@@ -103,7 +139,9 @@ fn root() -> std::path::PathBuf {
 }
 
 fn rust_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
     entries
         .flatten()
         .flat_map(|entry| {

@@ -4,7 +4,10 @@
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ lies in the workspace")
+        .to_owned()
 }
 
 fn read(path: &str) -> String {
@@ -33,7 +36,10 @@ fn every_part_that_the_readme_promises_is_in_the_tree() {
         "kustomize/overlays/staging/kustomization.yaml",
         "kustomize/overlays/production/kustomization.yaml",
     ];
-    let missing: Vec<_> = parts.iter().filter(|part| !root().join(part).exists()).collect();
+    let missing: Vec<_> = parts
+        .iter()
+        .filter(|part| !root().join(part).exists())
+        .collect();
     assert!(missing.is_empty(), "missing: {missing:?}");
 }
 
@@ -51,7 +57,10 @@ fn each_dependency_stands_below_a_line_that_says_why() {
             "" => explained = false,
             comment if comment.starts_with('#') => explained = true,
             dependency if dependency.contains('=') => {
-                assert!(explained, "no reason stands above {dependency:?} in Cargo.toml");
+                assert!(
+                    explained,
+                    "no reason stands above {dependency:?} in Cargo.toml"
+                );
             }
             _ => {}
         }
@@ -60,13 +69,22 @@ fn each_dependency_stands_below_a_line_that_says_why() {
 
 #[test]
 fn relative_links_in_the_documents_lead_somewhere() {
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"] {
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+    ] {
         for target in links(&read(document)) {
             let path = target.split('#').next().unwrap_or_default();
             if path.is_empty() || path.contains("://") || path.starts_with("mailto:") {
                 continue;
             }
-            assert!(root().join(path).exists(), "{document} links to {path}, which is not there");
+            assert!(
+                root().join(path).exists(),
+                "{document} links to {path}, which is not there"
+            );
         }
     }
 }

@@ -63,49 +63,109 @@ async fn walk(api: &Api) -> Result<()> {
     let nothing = |(): &()| String::new();
     let mail = |person: &Person| person.email.clone();
 
-    step("the ingress answers", ingress_answers(api), |health: &Value| {
-        format!("health: {}", health["status"].as_str().unwrap_or("?"))
-    })
+    step(
+        "the ingress answers",
+        ingress_answers(api),
+        |health: &Value| format!("health: {}", health["status"].as_str().unwrap_or("?")),
+    )
     .await?;
-    let owner = step("an owner registers", Person::register(api, "restaurant_owner"), mail).await?;
-    let kitchen =
-        step("and opens a restaurant with a menu", Kitchen::open(&owner, false), |kitchen| {
-            kitchen.name.clone()
-        })
-        .await?;
+    let owner = step(
+        "an owner registers",
+        Person::register(api, "restaurant_owner"),
+        mail,
+    )
+    .await?;
+    let kitchen = step(
+        "and opens a restaurant with a menu",
+        Kitchen::open(&owner, false),
+        |kitchen| kitchen.name.clone(),
+    )
+    .await?;
     let driver = step("a driver registers", Person::register(api, "driver"), mail).await?;
-    step("and goes online nearby", driver.go_online(kitchen.place), nothing).await?;
-    let customer = step("a customer registers", Person::register(api, "customer"), mail).await?;
-    step("and finds the restaurant by its name", find(&customer, &kitchen), |cache: &String| {
-        format!("X-Cache: {cache}")
-    })
+    step(
+        "and goes online nearby",
+        driver.go_online(kitchen.place),
+        nothing,
+    )
+    .await?;
+    let customer = step(
+        "a customer registers",
+        Person::register(api, "customer"),
+        mail,
+    )
+    .await?;
+    step(
+        "and finds the restaurant by its name",
+        find(&customer, &kitchen),
+        |cache: &String| format!("X-Cache: {cache}"),
+    )
     .await?;
 
-    let order = step("the customer orders", kitchen.order_by(&customer, "tok_ok"), |order| {
-        format!(
-            "{} {}, {}",
-            order["total"].as_str().unwrap_or("?"),
-            order["currency"].as_str().unwrap_or("?"),
-            order["status"].as_str().unwrap_or("?")
-        )
-    })
+    let order = step(
+        "the customer orders",
+        kitchen.order_by(&customer, "tok_ok"),
+        |order| {
+            format!(
+                "{} {}, {}",
+                order["total"].as_str().unwrap_or("?"),
+                order["currency"].as_str().unwrap_or("?"),
+                order["status"].as_str().unwrap_or("?")
+            )
+        },
+    )
     .await?;
     let id = text(&order["id"])?;
     let path = format!("/api/orders/{id}");
     let mut live = Events::open(api, &format!("{path}/stream"), &customer.token, None).await?;
 
-    step("payment is authorised, the owner accepts", accept(&owner, &path), nothing).await?;
-    step("the money is captured: the order is confirmed", customer.await_status(&id, "confirmed"), status)
-        .await?;
-    step("the kitchen prepares it", owner_step(&owner, &path, "preparing"), nothing).await?;
-    step("and has it ready", owner_step(&owner, &path, "ready"), nothing).await?;
-    let delivery = step("the driver gets the offer", driver.await_offer(&id), |id: &String| {
-        format!("delivery {id}")
-    })
+    step(
+        "payment is authorised, the owner accepts",
+        accept(&owner, &path),
+        nothing,
+    )
     .await?;
-    step("and accepts", driver.delivery_step(&delivery, "accept", &json!({})), nothing).await?;
-    step("picks up", driver.delivery_step(&delivery, "picked-up", &json!({})), nothing).await?;
-    step("and delivers", driver.delivery_step(&delivery, "delivered", &json!({})), nothing).await?;
+    step(
+        "the money is captured: the order is confirmed",
+        customer.await_status(&id, "confirmed"),
+        status,
+    )
+    .await?;
+    step(
+        "the kitchen prepares it",
+        owner_step(&owner, &path, "preparing"),
+        nothing,
+    )
+    .await?;
+    step(
+        "and has it ready",
+        owner_step(&owner, &path, "ready"),
+        nothing,
+    )
+    .await?;
+    let delivery = step(
+        "the driver gets the offer",
+        driver.await_offer(&id),
+        |id: &String| format!("delivery {id}"),
+    )
+    .await?;
+    step(
+        "and accepts",
+        driver.delivery_step(&delivery, "accept", &json!({})),
+        nothing,
+    )
+    .await?;
+    step(
+        "picks up",
+        driver.delivery_step(&delivery, "picked-up", &json!({})),
+        nothing,
+    )
+    .await?;
+    step(
+        "and delivers",
+        driver.delivery_step(&delivery, "delivered", &json!({})),
+        nothing,
+    )
+    .await?;
     let seen = step(
         "the customer watched it live (server-sent events)",
         live.read_until("\"delivered\"", STEP_LIMIT),
@@ -113,10 +173,17 @@ async fn walk(api: &Api) -> Result<()> {
     )
     .await;
     seen?;
-    let done = step("the order is delivered", customer.await_status(&id, "delivered"), status).await?;
-    step("the customer was told of each step", notifications(&customer), |count| {
-        format!("{count} notifications")
-    })
+    let done = step(
+        "the order is delivered",
+        customer.await_status(&id, "delivered"),
+        status,
+    )
+    .await?;
+    step(
+        "the customer was told of each step",
+        notifications(&customer),
+        |count| format!("{count} notifications"),
+    )
     .await?;
     step("the driver goes offline", driver.go_offline(), nothing).await?;
 
@@ -128,7 +195,10 @@ async fn walk(api: &Api) -> Result<()> {
             entry["at"].as_str().unwrap_or("?")
         );
     }
-    println!("\n  delivered, {:.1} s after the first step", begin.elapsed().as_secs_f64());
+    println!(
+        "\n  delivered, {:.1} s after the first step",
+        begin.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
@@ -148,11 +218,15 @@ async fn ingress_answers(api: &Api) -> Result<Value> {
 
 async fn find(customer: &Person, kitchen: &Kitchen) -> Result<String> {
     let word = kitchen.name.split_whitespace().last().unwrap_or_default();
-    let reply = customer.get(&format!("/api/restaurants/search?q={word}")).await?;
+    let reply = customer
+        .get(&format!("/api/restaurants/search?q={word}"))
+        .await?;
     let cache = reply.header("x-cache").to_owned();
     let found = reply.expect(200)?;
     anyhow::ensure!(
-        found["items"].as_array().is_some_and(|items| items.iter().any(|r| r["id"] == kitchen.id.as_str())),
+        found["items"]
+            .as_array()
+            .is_some_and(|items| items.iter().any(|r| r["id"] == kitchen.id.as_str())),
         "the search for {word:?} did not find the restaurant: {found}"
     );
     Ok(cache)
@@ -172,7 +246,12 @@ async fn accept(owner: &Person, path: &str) -> Result<()> {
 
 async fn owner_step(owner: &Person, path: &str, step: &str) -> Result<()> {
     let reply = owner.post(&format!("{path}/{step}"), &json!({})).await?;
-    anyhow::ensure!(reply.status.is_success(), "{step} answered {}: {}", reply.status, reply.body);
+    anyhow::ensure!(
+        reply.status.is_success(),
+        "{step} answered {}: {}",
+        reply.status,
+        reply.body
+    );
     Ok(())
 }
 
@@ -180,7 +259,12 @@ async fn notifications(customer: &Person) -> Result<usize> {
     let list = until(
         "the delivery's notification",
         STEP_LIMIT,
-        || async { customer.get("/api/notifications?limit=100").await?.expect(200) },
+        || async {
+            customer
+                .get("/api/notifications?limit=100")
+                .await?
+                .expect(200)
+        },
         |list: &Value| list["items"].to_string().contains("delivered"),
     )
     .await?;

@@ -21,11 +21,23 @@ fn protected() -> Vec<(Method, String, &'static [&'static str])> {
         row(get.clone(), "/api/users/{id}", NONE),
         row(get.clone(), "/api/restaurants/mine", &["restaurant_owner"]),
         row(post.clone(), "/api/restaurants", &["restaurant_owner"]),
-        row(post.clone(), "/api/restaurants/{id}/open", &["restaurant_owner"]),
-        row(post.clone(), "/api/restaurants/{id}/menu", &["restaurant_owner"]),
+        row(
+            post.clone(),
+            "/api/restaurants/{id}/open",
+            &["restaurant_owner"],
+        ),
+        row(
+            post.clone(),
+            "/api/restaurants/{id}/menu",
+            &["restaurant_owner"],
+        ),
         row(post.clone(), "/api/orders", &["customer"]),
         row(get.clone(), "/api/orders/{id}", ANY),
-        row(post.clone(), "/api/orders/{id}/accept", &["restaurant_owner"]),
+        row(
+            post.clone(),
+            "/api/orders/{id}/accept",
+            &["restaurant_owner"],
+        ),
         row(post.clone(), "/api/orders/{id}/cancel", &["customer"]),
         row(get.clone(), "/api/orders/{id}/saga", NONE),
         row(get.clone(), "/api/sagas?state=stuck", NONE),
@@ -33,7 +45,11 @@ fn protected() -> Vec<(Method, String, &'static [&'static str])> {
         row(post.clone(), "/api/drivers/me/offline", &["driver"]),
         row(post.clone(), "/api/drivers/me/location", &["driver"]),
         row(get.clone(), "/api/drivers/me/offers", &["driver"]),
-        row(get.clone(), "/api/drivers/nearby?lat=1&lng=1&radiusKm=1", NONE),
+        row(
+            get.clone(),
+            "/api/drivers/nearby?lat=1&lng=1&radiusKm=1",
+            NONE,
+        ),
         row(post, "/api/deliveries/{id}/accept", &["driver"]),
         row(get.clone(), "/api/notifications", ANY),
         row(get.clone(), "/api/notifications/dead-letters", NONE),
@@ -53,10 +69,15 @@ async fn no_one_gets_in_where_they_do_not_belong() -> Result<()> {
     for (method, path, roles) in protected() {
         let anonymous = api.call(method.clone(), &path, None, &json!({})).await?;
         if anonymous.status != 401 {
-            wrong.push(format!("{method} {path} without a token: {}", anonymous.status));
+            wrong.push(format!(
+                "{method} {path} without a token: {}",
+                anonymous.status
+            ));
         }
         for (role, person) in &people {
-            let reply = api.call(method.clone(), &path, Some(&person.token), &json!({})).await?;
+            let reply = api
+                .call(method.clone(), &path, Some(&person.token), &json!({}))
+                .await?;
             let status = reply.status.as_u16();
             let fine = if roles.contains(role) {
                 status != 401 && status != 403 && status < 500
@@ -64,7 +85,10 @@ async fn no_one_gets_in_where_they_do_not_belong() -> Result<()> {
                 status == 403
             };
             if !fine {
-                wrong.push(format!("{method} {path} as {role}: {status} {}", reply.body));
+                wrong.push(format!(
+                    "{method} {path} as {role}: {status} {}",
+                    reply.body
+                ));
             }
         }
     }

@@ -10,7 +10,10 @@ use serde_json::json;
 async fn a_token_that_is_missing_or_bad_is_told_apart() -> Result<()> {
     let api = Api::from_env();
     let missing = api.get("/api/users/me", None).await?;
-    ensure!(missing.body["message"] == "Access token required", "{missing:?}");
+    ensure!(
+        missing.body["message"] == "Access token required",
+        "{missing:?}"
+    );
     missing.expect(401)?;
     let bad = api.get("/api/users/me", Some("not.a.token")).await?;
     ensure!(bad.body["message"] == "Invalid or expired token", "{bad:?}");
@@ -22,7 +25,10 @@ async fn a_token_that_is_missing_or_bad_is_told_apart() -> Result<()> {
 async fn logging_out_ends_the_token_within_a_second() -> Result<()> {
     let person = Person::register(&Api::from_env(), "customer").await?;
     person.get("/api/users/me").await?.expect(200)?;
-    person.post("/api/users/logout", &json!({})).await?.expect(204)?;
+    person
+        .post("/api/users/logout", &json!({}))
+        .await?
+        .expect(204)?;
     until(
         "the token to stop working",
         Duration::from_secs(1),
@@ -31,7 +37,11 @@ async fn logging_out_ends_the_token_within_a_second() -> Result<()> {
     )
     .await?;
     let refresh = json!({"refreshToken": person.refresh_token});
-    person.api.post("/api/users/refresh", None, &refresh).await?.expect(401)?;
+    person
+        .api
+        .post("/api/users/refresh", None, &refresh)
+        .await?
+        .expect(401)?;
     Ok(())
 }
 
@@ -39,12 +49,20 @@ async fn logging_out_ends_the_token_within_a_second() -> Result<()> {
 async fn a_refresh_token_used_twice_ends_its_family() -> Result<()> {
     let person = Person::register(&Api::from_env(), "customer").await?;
     let old = json!({"refreshToken": person.refresh_token});
-    let fresh = person.api.post("/api/users/refresh", None, &old).await?.expect(200)?;
+    let fresh = person
+        .api
+        .post("/api/users/refresh", None, &old)
+        .await?
+        .expect(200)?;
     let reused = person.api.post("/api/users/refresh", None, &old).await?;
     ensure!(reused.code() == "refresh_reused", "{reused:?}");
     reused.expect(401)?;
     let next = json!({"refreshToken": fresh["refreshToken"]});
-    person.api.post("/api/users/refresh", None, &next).await?.expect(401)?;
+    person
+        .api
+        .post("/api/users/refresh", None, &next)
+        .await?
+        .expect(401)?;
     Ok(())
 }
 
@@ -64,13 +82,24 @@ async fn an_address_is_kept_and_removed() -> Result<()> {
     let person = Person::register(&Api::from_env(), "customer").await?;
     let mut address = quickbite_tests::people::address((48.1, 11.5));
     address["label"] = json!("home");
-    let saved = person.post("/api/users/me/addresses", &address).await?.expect(201)?;
+    let saved = person
+        .post("/api/users/me/addresses", &address)
+        .await?
+        .expect(201)?;
     let list = person.get("/api/users/me/addresses").await?.expect(200)?;
     ensure!(list["items"][0]["id"] == saved["id"], "{list}");
-    let path = format!("/api/users/me/addresses/{}", saved["id"].as_str().unwrap_or_default());
+    let path = format!(
+        "/api/users/me/addresses/{}",
+        saved["id"].as_str().unwrap_or_default()
+    );
     person
         .api
-        .call(reqwest::Method::DELETE, &path, Some(&person.token), &json!({}))
+        .call(
+            reqwest::Method::DELETE,
+            &path,
+            Some(&person.token),
+            &json!({}),
+        )
         .await?
         .expect(204)?;
     Ok(())

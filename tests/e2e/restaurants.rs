@@ -25,11 +25,19 @@ async fn the_second_read_comes_from_the_cache_and_a_write_is_seen_at_once() -> R
         kitchen
             .owner
             .api
-            .call(reqwest::Method::PATCH, &path, Some(&kitchen.owner.token), &json!({"name": name}))
+            .call(
+                reqwest::Method::PATCH,
+                &path,
+                Some(&kitchen.owner.token),
+                &json!({"name": name}),
+            )
             .await?
             .expect(200)?;
         let read = api.get(&path, None).await?.expect(200)?;
-        ensure!(read["name"] == name.as_str(), "a stale name after a write that succeeded: {read}");
+        ensure!(
+            read["name"] == name.as_str(),
+            "a stale name after a write that succeeded: {read}"
+        );
     }
     Ok(())
 }
@@ -38,7 +46,12 @@ async fn the_second_read_comes_from_the_cache_and_a_write_is_seen_at_once() -> R
 async fn a_restaurant_is_found_by_name_dish_place_and_list() -> Result<()> {
     let kitchen = kitchen().await?;
     let api = &kitchen.owner.api;
-    let word = kitchen.name.split_whitespace().last().unwrap_or_default().to_owned();
+    let word = kitchen
+        .name
+        .split_whitespace()
+        .last()
+        .unwrap_or_default()
+        .to_owned();
     let (lat, lng) = kitchen.place;
     for path in [
         format!("/api/restaurants/search?q={word}"),
@@ -47,12 +60,20 @@ async fn a_restaurant_is_found_by_name_dish_place_and_list() -> Result<()> {
     ] {
         let found = api.get(&path, None).await?.expect(200)?;
         let listed = found["items"].as_array().is_some_and(|items| {
-            items.iter().any(|restaurant| restaurant["id"] == kitchen.id.as_str())
+            items
+                .iter()
+                .any(|restaurant| restaurant["id"] == kitchen.id.as_str())
         });
-        ensure!(listed || found["nextCursor"].is_string(), "{path} did not find it: {found}");
+        ensure!(
+            listed || found["nextCursor"].is_string(),
+            "{path} did not find it: {found}"
+        );
     }
     let near = api
-        .get(&format!("/api/restaurants/nearby?lat={lat}&lng={lng}&radiusKm=2"), None)
+        .get(
+            &format!("/api/restaurants/nearby?lat={lat}&lng={lng}&radiusKm=2"),
+            None,
+        )
         .await?
         .expect(200)?;
     ensure!(near["items"][0]["distanceMeters"].is_number(), "{near}");
@@ -68,11 +89,21 @@ async fn only_its_owner_changes_a_restaurant() -> Result<()> {
     let customer = Person::register(api, "customer").await?;
     let patch = json!({"name": "Mine now"});
     let method = reqwest::Method::PATCH;
-    api.call(method.clone(), &path, None, &patch).await?.expect(401)?;
-    api.call(method.clone(), &path, Some(&customer.token), &patch).await?.expect(403)?;
+    api.call(method.clone(), &path, None, &patch)
+        .await?
+        .expect(401)?;
+    api.call(method.clone(), &path, Some(&customer.token), &patch)
+        .await?
+        .expect(403)?;
     let stranger = api.call(method, &path, Some(&other.token), &patch).await?;
-    ensure!(matches!(stranger.status.as_u16(), 403 | 404), "{stranger:?}");
+    ensure!(
+        matches!(stranger.status.as_u16(), 403 | 404),
+        "{stranger:?}"
+    );
     let read = api.get(&path, None).await?.expect(200)?;
-    ensure!(read["name"] == kitchen.name.as_str(), "a refused change changed something: {read}");
+    ensure!(
+        read["name"] == kitchen.name.as_str(),
+        "a refused change changed something: {read}"
+    );
     Ok(())
 }

@@ -42,7 +42,10 @@ impl Reply {
 
     /// A header's value as text, or an empty string.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 }
 
@@ -91,12 +94,17 @@ impl Api {
         } else {
             serde_json::from_str(&text).unwrap_or(Value::String(text))
         };
-        Ok(Reply { status, headers, body })
+        Ok(Reply {
+            status,
+            headers,
+            body,
+        })
     }
 
     /// GET `path`, with a bearer token where one is given.
     pub async fn get(&self, path: &str, token: Option<&str>) -> Result<Reply> {
-        self.send(authorized(self.request(Method::GET, path), token)).await
+        self.send(authorized(self.request(Method::GET, path), token))
+            .await
     }
 
     /// Any call with a JSON body.
@@ -107,7 +115,8 @@ impl Api {
         token: Option<&str>,
         body: &Value,
     ) -> Result<Reply> {
-        self.send(authorized(self.request(method, path), token).json(body)).await
+        self.send(authorized(self.request(method, path), token).json(body))
+            .await
     }
 
     /// POST a JSON body to `path`.

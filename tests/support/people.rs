@@ -6,7 +6,10 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{client::Api, wait::until};
+use crate::{
+    client::{Api, Reply},
+    wait::until,
+};
 
 /// How long an asynchronous step of an order may take before a test calls it lost.
 pub const STEP_LIMIT: Duration = Duration::from_secs(30);
@@ -36,7 +39,10 @@ impl Person {
         let body = json!({
             "email": email, "password": password, "name": format!("A {role}"), "role": role,
         });
-        let answer = api.post("/api/users/register", None, &body).await?.expect(201)?;
+        let answer = api
+            .post("/api/users/register", None, &body)
+            .await?
+            .expect(201)?;
         Ok(Self {
             api: api.clone(),
             id: text(&answer["user"]["id"])?,
@@ -50,7 +56,10 @@ impl Person {
     /// Logs an existing account in.
     pub async fn login(api: &Api, email: &str, password: &str) -> Result<Self> {
         let body = json!({"email": email, "password": password});
-        let answer = api.post("/api/users/login", None, &body).await?.expect(200)?;
+        let answer = api
+            .post("/api/users/login", None, &body)
+            .await?
+            .expect(200)?;
         Ok(Self {
             api: api.clone(),
             id: text(&answer["user"]["id"])?,
@@ -62,17 +71,17 @@ impl Person {
     }
 
     /// GET as this person.
-    pub async fn get(&self, path: &str) -> Result<crate::client::Reply> {
+    pub async fn get(&self, path: &str) -> Result<Reply> {
         self.api.get(path, Some(&self.token)).await
     }
 
     /// POST as this person.
-    pub async fn post(&self, path: &str, body: &Value) -> Result<crate::client::Reply> {
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Reply> {
         self.api.post(path, Some(&self.token), body).await
     }
 
     /// POST as this person, for callers that hand the path over.
-    pub async fn post_owned(&self, path: String, body: Value) -> Result<crate::client::Reply> {
+    pub async fn post_owned(&self, path: String, body: Value) -> Result<Reply> {
         self.post(&path, &body).await
     }
 
@@ -138,9 +147,17 @@ impl Kitchen {
                 .expect(201)?;
             items.push(item_id(&item, dish)?);
         }
-        let opened = owner.post(&format!("/api/restaurants/{id}/open"), &json!({})).await?;
+        let opened = owner
+            .post(&format!("/api/restaurants/{id}/open"), &json!({}))
+            .await?;
         anyhow::ensure!(opened.status.is_success(), "opening answered {opened:?}");
-        Ok(Self { owner: owner.clone(), id, name, place, items })
+        Ok(Self {
+            owner: owner.clone(),
+            id,
+            name,
+            place,
+            items,
+        })
     }
 
     /// An order's body: two pizzas and a lemonade, paid with `token`.
@@ -158,7 +175,10 @@ impl Kitchen {
 
     /// Places that order as `customer`; returns the order.
     pub async fn order_by(&self, customer: &Person, token: &str) -> Result<Value> {
-        customer.post("/api/orders", &self.order(token)).await?.expect(201)
+        customer
+            .post("/api/orders", &self.order(token))
+            .await?
+            .expect(201)
     }
 }
 
@@ -175,7 +195,10 @@ impl Person {
     /// Goes offline.
     pub async fn go_offline(&self) -> Result<()> {
         let reply = self.post("/api/drivers/me/offline", &json!({})).await?;
-        anyhow::ensure!(reply.status.is_success(), "going offline answered {reply:?}");
+        anyhow::ensure!(
+            reply.status.is_success(),
+            "going offline answered {reply:?}"
+        );
         Ok(())
     }
 
@@ -193,7 +216,9 @@ impl Person {
 
     /// One step of a delivery: `accept`, `picked-up`, `delivered`, …
     pub async fn delivery_step(&self, delivery: &str, step: &str, body: &Value) -> Result<()> {
-        let reply = self.post(&format!("/api/deliveries/{delivery}/{step}"), body).await?;
+        let reply = self
+            .post(&format!("/api/deliveries/{delivery}/{step}"), body)
+            .await?;
         anyhow::ensure!(reply.status.is_success(), "{step} answered {reply:?}");
         Ok(())
     }
@@ -209,17 +234,26 @@ pub fn address(place: (f64, f64)) -> Value {
 
 /// A JSON string's text, or an error that shows what was there.
 pub fn text(value: &Value) -> Result<String> {
-    value.as_str().map(str::to_owned).with_context(|| format!("expected a string, got {value}"))
+    value
+        .as_str()
+        .map(str::to_owned)
+        .with_context(|| format!("expected a string, got {value}"))
 }
 
 fn offer_of<'a>(offers: &'a Value, order: &str) -> Option<&'a Value> {
-    offers["items"].as_array()?.iter().find(|offer| offer["orderId"] == order)
+    offers["items"]
+        .as_array()?
+        .iter()
+        .find(|offer| offer["orderId"] == order)
 }
 
 /// The new item's id, whether the service answers with the item or with the whole restaurant.
 fn item_id(answer: &Value, dish: &str) -> Result<String> {
     let item = match answer["menu"].as_array() {
-        Some(menu) => menu.iter().find(|item| item["name"] == dish).unwrap_or(&Value::Null),
+        Some(menu) => menu
+            .iter()
+            .find(|item| item["name"] == dish)
+            .unwrap_or(&Value::Null),
         None => answer,
     };
     text(&item["id"])

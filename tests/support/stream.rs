@@ -29,7 +29,11 @@ impl Events {
             request = request.header("last-event-id", id);
         }
         let response = request.send().await?;
-        ensure!(response.status().is_success(), "{path} answered {}", response.status());
+        ensure!(
+            response.status().is_success(),
+            "{path} answered {}",
+            response.status()
+        );
         let events = response
             .bytes_stream()
             .eventsource()
@@ -53,7 +57,10 @@ impl Events {
         loop {
             let left = deadline.saturating_duration_since(tokio::time::Instant::now());
             let event = self.next(left).await.with_context(|| {
-                format!("waiting for an event with {text:?}; saw {} events", seen.len())
+                format!(
+                    "waiting for an event with {text:?}; saw {} events",
+                    seen.len()
+                )
             })?;
             let found = event.data.contains(text);
             seen.push(event);
