@@ -1,1 +1,14 @@
 //! PostgreSQL of a service: pool, provisioning, migrations, idempotency keys.
+//!
+//! Each service has its own database, role and password. A migration Job makes them (it alone holds the admin URL);
+//! a serving process only ever connects as its own role and is unready until its schema is there.
+
+mod error;
+mod migrate;
+mod pool;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use error::{is_unavailable, is_unique_violation};
+pub use migrate::{MigrateError, migrate, schema_ready};
+pub use pool::{PostgresArgs, connect_lazy, health};
