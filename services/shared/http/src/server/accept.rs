@@ -1,0 +1,161 @@
+//! Listens, serves, drains.
+//!
+//! An accept loop of our own instead of `axum::serve`: that one has no time limit for request
+//! headers (a client that sends one byte a minute would hold a connection for ever) and none for
+//! the drain.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::routing::get;
+use http::header;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use quickbite_auth::InternalVerifier;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use super::app::tracked_app;
+use super::args::{ServerArgs, Service};
+use crate::health::Health;
+use crate::shutdown::signalled;
+
+/// How long a client may take to send a request's head.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// What still runs this long after the drain began is dropped.
+const DRAIN_CAP: Duration = Duration::from_secs(25);
+
+/// Serves `routes` until SIGTERM, SIGINT or a cancelled `stop`, then drains: unready, wait for
+/// `DRAIN_DELAY_SECONDS`, cancel `stop` (streams end), finish what runs, 25 s at most.
+///
+/// # Errors
+/// When an address cannot be listened on.
+pub async fn serve(
+    service: Service,
+    args: ServerArgs,
+    health: Health,
+    verifier: Option<InternalVerifier>,
+    routes: Router,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let address = args.http_addr(&service);
+    let listener = listen(address, "HTTP_ADDR").await?;
+    let metrics = listen(args.metrics_addr, "METRICS_ADDR").await?;
+    tokio::spawn(async move { axum::serve(metrics, metrics_router()).await });
+    tracing::info!(%address, version = service.version, "listening");
+    serve_on(listener, service, args, health, verifier, routes, stop).await
+}
+
+/// [`serve`] on a listener that is there already, and without metrics; for tests.
+///
+/// # Errors
+/// None at present.
+pub async fn serve_on(
+    listener: TcpListener,
+    service: Service,
+    args: ServerArgs,
+    health: Health,
+    verifier: Option<InternalVerifier>,
+    routes: Router,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let writes = TaskTracker::new();
+    let app = tracked_app(service, &health, verifier, routes, writes.clone());
+    let connections = GracefulShutdown::new();
+    let drain = async {
+        tokio::select! {
+            () = signalled() => {}
+            () = stop.cancelled() => {}
+        }
+        health.drain();
+        tracing::info!(delay = ?args.drain_delay(), "draining");
+        tokio::time::sleep(args.drain_delay()).await;
+        stop.cancel();
+    };
+    tokio::select! {
+        () = accept(&listener, &app, &connections) => {}
+        () = drain => {}
+    }
+    drop(listener);
+    let finished = async {
+        connections.shutdown().await;
+        writes.close();
+        writes.wait().await;
+    };
+    match tokio::time::timeout(DRAIN_CAP, finished).await {
+        Ok(()) => tracing::info!("drained"),
+        Err(_) => tracing::warn!("dropped what still ran after {DRAIN_CAP:?}"),
+    }
+    Ok(())
+}
+
+async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} ({variable})"))
+}
+
+fn metrics_router() -> Router {
+    let exposition = || async {
+        let kind = "text/plain; version=0.0.4; charset=utf-8";
+        (
+            [(header::CONTENT_TYPE, kind)],
+            quickbite_telemetry::metrics::encode(),
+        )
+    };
+    Router::new().route("/metrics", get(exposition))
+}
+
+async fn accept(listener: &TcpListener, app: &Router, connections: &GracefulShutdown) {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT);
+    builder.http2().timer(TokioTimer::new());
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => converse(stream, peer, app, connections, &builder),
+            // Out of file descriptors, mostly: give connections time to end.
+            Err(error) => {
+                tracing::warn!(%error, "could not accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    app: &Router,
+    connections: &GracefulShutdown,
+    builder: &Builder<TokioExecutor>,
+) {
+    // Small answers must not wait for a full packet.
+    let _ = stream.set_nodelay(true);
+    let app = app.clone();
+    let answer = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        app.clone().oneshot(request)
+    });
+    let connection = builder
+        .serve_connection_with_upgrades(TokioIo::new(stream), answer)
+        .into_owned();
+    let connection = connections.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = &*error, "a connection broke");
+        }
+    });
+}

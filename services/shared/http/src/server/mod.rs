@@ -1,0 +1,11 @@
+//! Puts a service's routes behind what every service does alike, and serves them.
+
+mod accept;
+mod app;
+mod args;
+pub(crate) mod instance;
+mod observe;
+
+pub use accept::{serve, serve_on};
+pub use app::app;
+pub use args::{ServerArgs, Service};
