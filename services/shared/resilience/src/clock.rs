@@ -44,6 +44,10 @@ impl Clock for SystemClock {
         self.origin.elapsed()
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this crate's one place that reads the machine's calendar"
+    )]
     fn wall(&self) -> Timestamp {
         Timestamp::now()
     }

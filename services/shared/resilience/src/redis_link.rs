@@ -201,7 +201,7 @@ impl Redis {
 
 fn breaks_the_link(error: &RedisError) -> bool {
     error.is_io_error()
-        || error.is_unrecoverable_error()
+        || error.is_connection_dropped()
         || matches!(
             error.kind(),
             ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)

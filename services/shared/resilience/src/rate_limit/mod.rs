@@ -1,1 +1,156 @@
-//! Rate limits.
+//! A sliding-window rate limit that replicas share through Redis.
+//!
+//! Two buckets, the older one weighted by how much of it the window still covers; exact under
+//! concurrency because one script reads and writes on the server, by the server's clock. A key with
+//! much quota left hands out leases (5 % of what is left, at least 1), so that a busy client costs
+//! far less than a Redis call per request; what was leased is already counted, so the sum over
+//! replicas never passes the limit.
+//!
+//! Without Redis a local limiter with the same limits takes over: never an outage, never
+//! unlimited.
+
+mod lease;
+mod local;
+mod shared;
+mod window;
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use quickbite_telemetry::metrics::{self, Gauge};
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::redis_link::Redis;
+use lease::Leases;
+use local::LocalLimiter;
+use shared::SharedCounter;
+pub use window::Quota;
+use window::Reading;
+
+static DEGRADED: LazyLock<Gauge> = LazyLock::new(|| {
+    metrics::gauge(
+        "quickbite_rate_limit_degraded",
+        "Whether limits are counted in this replica only (1) because Redis is away",
+    )
+});
+
+/// How much may be taken at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Draw {
+    /// One, and it may be given back: for limits that count only some outcomes.
+    Single,
+    /// One for this request and perhaps some for the next ones from the same client.
+    Lease,
+}
+
+/// The answer of the limiter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether the request may pass.
+    pub allowed: bool,
+    /// The quota it was judged by.
+    pub quota: Quota,
+    /// What is left after this request.
+    pub remaining: u32,
+    /// Until the current bucket ends.
+    pub reset: Duration,
+    /// When it is worth to try again; zero when allowed.
+    pub retry_after: Duration,
+    receipt: Receipt,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Receipt {
+    Shared { bucket: u64 },
+    Local { bucket: u64 },
+}
+
+/// Counts in Redis, or locally when it is away. Cheap to clone.
+#[derive(Clone)]
+pub struct RateLimiter {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: SharedCounter,
+    leases: Leases,
+    local: LocalLimiter,
+    clock: Arc<dyn Clock>,
+}
+
+impl RateLimiter {
+    /// `prefix` starts every Redis key: `gw:limit` gives `gw:limit:{general:192.0.2.1}`.
+    pub fn new(redis: Redis, prefix: &str, clock: Arc<dyn Clock>) -> Self {
+        DEGRADED.set(0.0);
+        Self {
+            inner: Arc::new(Inner {
+                shared: SharedCounter::new(redis, prefix),
+                leases: Leases::default(),
+                local: LocalLimiter::default(),
+                clock,
+            }),
+        }
+    }
+
+    /// Takes one from what `key` may use under `quota`.
+    pub async fn take(&self, quota: Quota, key: &str, draw: Draw) -> Decision {
+        let inner = &self.inner;
+        let now = inner.clock.monotonic();
+        if draw == Draw::Lease
+            && let Some(reading) = inner.leases.spend(key, quota, now)
+        {
+            return reading.decision(quota, |bucket| Receipt::Shared { bucket });
+        }
+        match inner.shared.take(quota, key, draw).await {
+            Ok(reading) => {
+                degraded(false);
+                inner.leases.keep(key, quota, now, reading);
+                reading.decision(quota, |bucket| Receipt::Shared { bucket })
+            }
+            Err(_) => {
+                degraded(true);
+                let reading = inner.local.take(quota, key, now);
+                reading.decision(quota, |bucket| Receipt::Local { bucket })
+            }
+        }
+    }
+
+    /// Gives back what `decision` took: the request turned out not to count.
+    pub async fn give_back(&self, key: &str, decision: &Decision) {
+        if !decision.allowed {
+            return;
+        }
+        match decision.receipt {
+            Receipt::Shared { bucket } => {
+                // Not given back is counted: the safe side for the limit.
+                let _ = self.inner.shared.give_back(key, bucket).await;
+            }
+            Receipt::Local { bucket } => self.inner.local.give_back(key, bucket),
+        }
+    }
+}
+
+impl Reading {
+    fn decision(self, quota: Quota, receipt: impl FnOnce(u64) -> Receipt) -> Decision {
+        Decision {
+            allowed: self.granted > 0,
+            quota,
+            remaining: self.left + self.granted.saturating_sub(1),
+            reset: self.reset,
+            retry_after: self.retry_after,
+            receipt: receipt(self.bucket),
+        }
+    }
+}
+
+fn degraded(now: bool) {
+    let before = DEGRADED.get() > 0.5;
+    if before != now {
+        DEGRADED.set(f64::from(u8::from(now)));
+        match now {
+            true => warn!("rate limits are counted in this replica only"),
+            false => info!("rate limits are shared again"),
+        }
+    }
+}
