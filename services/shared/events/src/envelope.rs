@@ -145,7 +145,7 @@ impl Outgoing {
                 source: format!("/quickbite/{source}"),
                 kind: key.to_owned(),
                 subject,
-                time: Timestamp::now(),
+                time: sent_at(),
                 datacontenttype: json(),
                 dataschema: Some(format!("/schemas/{key}/1")),
                 correlationid: Some(correlation::current().to_string()),
@@ -155,6 +155,12 @@ impl Outgoing {
             },
         }
     }
+}
+
+/// The envelope's time tells when it was written and decides nothing; facts carry the time of their rule in `data`.
+#[expect(clippy::disallowed_methods, reason = "no rule reads it")]
+fn sent_at() -> Timestamp {
+    Timestamp::now()
 }
 
 /// `sequence` as the string that CloudEvents asks for; a number is read as well.

@@ -139,10 +139,11 @@ impl Relay {
         }
     }
 
-    /// Sent rows stay a day and claimed ids a week, longer than any redelivery.
+    /// Sent rows and idempotent answers stay a day and claimed ids a week, longer than any redelivery.
     async fn forget_old(&self) {
         for statement in [
             "DELETE FROM outbox WHERE sent_at < now() - interval '1 day'",
+            "DELETE FROM idempotency_keys WHERE created_at < now() - interval '1 day'",
             "DELETE FROM inbox WHERE claimed_at < now() - interval '7 days'",
         ] {
             if let Err(error) = sqlx::query(statement).execute(&self.pool).await {

@@ -1,5 +1,19 @@
 //! What a database error means to a service.
 
+use quickbite_http::Problem;
+
+/// The answer to a request that failed on `error`: 503 `database_unavailable` while the database is away, else 500.
+#[must_use]
+pub fn problem(error: sqlx::Error) -> Problem {
+    if is_unavailable(&error) {
+        Problem::unavailable("database_unavailable", "The database does not answer")
+            .retry_after(2)
+            .caused_by(error)
+    } else {
+        Problem::internal(error)
+    }
+}
+
 /// Whether `error` is a violation of the unique constraint or index `constraint`.
 pub fn is_unique_violation(error: &sqlx::Error, constraint: &str) -> bool {
     match error {

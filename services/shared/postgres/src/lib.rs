@@ -4,11 +4,13 @@
 //! a serving process only ever connects as its own role and is unready until its schema is there.
 
 mod error;
+mod idempotency;
 mod migrate;
 mod pool;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use error::{is_unavailable, is_unique_violation};
+pub use error::{is_unavailable, is_unique_violation, problem};
+pub use idempotency::{PgIdempotency, scope_key};
 pub use migrate::{MigrateError, migrate, schema_ready};
 pub use pool::{PostgresArgs, connect_lazy, health};
