@@ -1,0 +1,83 @@
+//! MongoDB: a replica set of one, because transactions and change streams need one.
+//!
+//! `mongod` wants a key file that only it may read, which a mounted Secret cannot be, so the start
+//! command copies it. The first user can be made only from localhost (the localhost exception), so
+//! a postStart hook inside the container starts the set and makes the administrator; run again it
+//! changes nothing.
+
+use k8s_openapi::api::core::v1::{Container, ExecAction, Lifecycle, LifecycleHandler, Secret, Volume};
+
+use super::env::{from_secret, plain};
+use super::pod;
+use super::secret::opaque;
+use super::stateful_set::DATA;
+use super::urls::mongodb_member;
+use crate::component::{Component, Store};
+use crate::controller::material::{ADMIN, credential_name, server_secret_name};
+use crate::controller::validate::ValidatedPlatform;
+
+const KEY_DIR: &str = "/etc/quickbite/mongodb";
+
+const START: &str = r#"
+cp /etc/quickbite/mongodb/keyfile /run/quickbite/keyfile
+chmod 0400 /run/quickbite/keyfile
+exec mongod --dbpath /data/db --replSet rs0 --keyFile /run/quickbite/keyfile --bind_ip_all --wiredTigerCacheSizeGB "$CACHE_SIZE_GB"
+"#;
+
+/// Ends with 0 when the administrator can log in to the primary, whoever made it.
+const INITIATE: &str = r#"
+ask() { mongosh --quiet --host 127.0.0.1 --eval "$1"; }
+admin() { mongosh --quiet --host 127.0.0.1 -u "$ROOT_USERNAME" -p "$ROOT_PASSWORD" --authenticationDatabase admin --eval "$1"; }
+i=0
+until admin 'db.hello().isWritablePrimary' 2>/dev/null | grep -q true; do
+  i=$((i + 1)); [ "$i" -le 90 ] || { echo 'the replica set has no primary after 90 tries'; exit 1; }
+  ask "rs.initiate({_id: 'rs0', members: [{_id: 0, host: '$MEMBER'}]})" >/dev/null 2>&1 || true
+  ask "db.getSiblingDB('admin').createUser({user: '$ROOT_USERNAME', pwd: '$ROOT_PASSWORD', roles: ['root']})" >/dev/null 2>&1 || true
+  sleep 1
+done
+"#;
+
+pub(super) fn server_secret(platform: &ValidatedPlatform) -> Secret {
+    let name = server_secret_name(&platform.name, Store::Mongodb);
+    let keyfile = platform.material.mongodb_keyfile.clone();
+    opaque(platform, Component::Store(Store::Mongodb), name, [("keyfile", keyfile)])
+}
+
+pub(super) fn volumes(platform: &ValidatedPlatform) -> Vec<Volume> {
+    vec![
+        pod::secret_volume("key", server_secret_name(&platform.name, Store::Mongodb)),
+        pod::scratch("run", "1Mi", true),
+        pod::scratch("home", "64Mi", false),
+    ]
+}
+
+pub(super) fn container(platform: &ValidatedPlatform) -> Container {
+    let login = credential_name(&platform.name, Store::Mongodb, ADMIN);
+    let cache = if platform.is_production() { "1" } else { "0.25" };
+    let shell = |script: &str| vec!["sh".to_owned(), "-ec".to_owned(), script.trim().to_owned()];
+    Container {
+        command: Some(shell(START)),
+        env: Some(vec![
+            from_secret("ROOT_USERNAME", &login, "username"),
+            from_secret("ROOT_PASSWORD", &login, "password"),
+            plain("MEMBER", format!("{}:{}", mongodb_member(platform), Store::Mongodb.port())),
+            plain("CACHE_SIZE_GB", cache.to_owned()),
+            // mongosh keeps its logs at home.
+            plain("HOME", "/home/quickbite".to_owned()),
+        ]),
+        lifecycle: Some(Lifecycle {
+            post_start: Some(LifecycleHandler {
+                exec: Some(ExecAction { command: Some(shell(INITIATE)) }),
+                ..LifecycleHandler::default()
+            }),
+            ..Lifecycle::default()
+        }),
+        volume_mounts: Some(vec![
+            pod::mount(DATA, "/data/db"),
+            pod::mount("run", "/run/quickbite"),
+            pod::mount("home", "/home/quickbite"),
+            pod::read_only("key", KEY_DIR),
+        ]),
+        ..Container::default()
+    }
+}

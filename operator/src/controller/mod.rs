@@ -1,0 +1,214 @@
+//! The pipeline on one screen: fetch → validate → desired → apply → prune → status.
+//!
+//! `reconcile` only calls the steps. It never waits for pods: it looks, does what is possible now,
+//! and comes back when a watch or the clock says so.
+
+pub mod apply;
+pub mod child;
+pub mod context;
+pub mod desired;
+pub mod diff;
+pub mod entropy;
+pub mod external;
+pub mod fetch;
+pub mod health;
+pub mod keys;
+pub mod material;
+pub mod notice;
+pub mod prune;
+pub mod run;
+pub mod status;
+pub mod validate;
+pub mod writer;
+
+use std::time::Duration;
+
+use kube::api::{Patch, PatchParams, PropagationPolicy};
+use kube::runtime::controller::Action;
+use kube::{Api, Resource, ResourceExt};
+use serde_json::json;
+
+use crate::api::{PlatformStatus, QuickBitePlatform};
+use apply::Applied;
+use child::{ChildKey, ChildKind, Step};
+use context::Context;
+use desired::MANAGED_BY;
+use fetch::{Fetched, Live};
+use status::Findings;
+use validate::{Invalid, ValidatedPlatform, validate};
+use writer::{WriteError, Writer};
+
+/// Why a reconcile did not come to its end. It is tried again with growing delays.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// Reading the children or the Secrets failed.
+    #[error("the platform could not be read")]
+    Fetch(#[source] kube::Error),
+    /// A child could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The status could not be written.
+    #[error("the status could not be written")]
+    Status(#[source] kube::Error),
+}
+
+/// Annotation that forces a reconcile, and retries failed migrations, when its value changes.
+const RECONCILE: &str = "quickbite.dev/reconcile";
+
+/// Brings one platform a step closer to its spec, and says in its status how it is doing.
+///
+/// # Errors
+/// When the API server could not be read or refused a write.
+pub async fn reconcile(platform: &QuickBitePlatform, context: &Context) -> Result<Action, ReconcileError> {
+    if platform.meta().deletion_timestamp.is_some() {
+        // Children go by their owner references.
+        return Ok(Action::await_change());
+    }
+    let Fetched { mut live, referenced } =
+        fetch::fetch(&context.client, platform, context.capabilities())
+            .await
+            .map_err(ReconcileError::Fetch)?;
+    let checked = context.with_entropy(|entropy| {
+        validate(platform, &live.secrets(), referenced, entropy, (context.clock)())
+    });
+    let plan = match checked {
+        Ok(plan) => plan,
+        Err(invalid) => return refuse(platform, context, &invalid).await,
+    };
+    let children = desired::desired(&plan);
+    let old = platform.status.clone().unwrap_or_default();
+    let writer = context.writer(platform);
+    let retried = retry_failed_migrations(&writer, platform, &old, &mut live).await?;
+    let (applied, pruned) = if plan.spec.paused {
+        (look(&children, &live), Vec::new())
+    } else {
+        let applied = apply::apply(&writer, &children, &mut live, &old.inventory).await?;
+        let orphans = prune::orphans(&children, &live, applied.is_settled());
+        prune::prune(&writer, &orphans, &mut live).await?;
+        (applied, orphans)
+    };
+    let well = applied.is_settled() && applied.steps.values().all(|step| step.short.is_empty());
+    let findings = Findings {
+        platform: &plan,
+        generation: platform.meta().generation,
+        children: &children,
+        live: &live,
+        applied: &applied,
+        strikes: context.observe(platform, well),
+    };
+    let mut new = status::status(&findings, &old, (context.clock)());
+    if let Some(value) = retried {
+        new.last_handled_reconcile = Some(value);
+    }
+    report(platform, context, &old, &new, &applied, &pruned).await?;
+    Ok(Action::requeue(next_look(&plan, &applied, context)))
+}
+
+/// A platform that cannot be built keeps what it has; only its status changes.
+async fn refuse(
+    platform: &QuickBitePlatform,
+    context: &Context,
+    invalid: &Invalid,
+) -> Result<Action, ReconcileError> {
+    let old = platform.status.clone().unwrap_or_default();
+    let (reason, again) = match invalid {
+        // A Secret may still come, and no watch of ours would tell.
+        Invalid::SecretMissing { .. } | Invalid::KeyMissing { .. } | Invalid::SecretUnusable { .. } => {
+            ("ReferenceMissing", Action::requeue(context.jitter(Duration::from_secs(15))))
+        }
+        Invalid::Incomplete(_) | Invalid::NameTooLong(_) | Invalid::StoreAmbiguous(_) => {
+            ("InvalidSpec", Action::await_change())
+        }
+    };
+    let message = invalid.to_string();
+    let new = status::blocked(&old, platform.meta().generation, reason, &message, (context.clock)());
+    report(platform, context, &old, &new, &Applied::default(), &[]).await?;
+    Ok(again)
+}
+
+/// What an apply would find, without writing: for paused platforms.
+fn look(children: &[child::Child], live: &Live) -> Applied {
+    let mut applied = Applied::default();
+    for step in Step::ALL {
+        let mut state = apply::StepState::default();
+        for child in children.iter().filter(|child| child.step == step) {
+            apply::judge(child, live, &mut state);
+        }
+        applied.steps.insert(step, state);
+    }
+    applied
+}
+
+/// A changed value of the reconcile annotation means "try again": failed Jobs are removed, so that
+/// the apply makes them anew. Returns the value to remember.
+async fn retry_failed_migrations(
+    writer: &Writer,
+    platform: &QuickBitePlatform,
+    old: &PlatformStatus,
+    live: &mut Live,
+) -> Result<Option<String>, WriteError> {
+    let Some(asked) = platform.annotations().get(RECONCILE) else { return Ok(None) };
+    if old.last_handled_reconcile.as_ref() == Some(asked) {
+        return Ok(None);
+    }
+    let failed: Vec<ChildKey> = live
+        .0
+        .iter()
+        .filter(|((kind, _), object)| {
+            *kind == ChildKind::Job && matches!(health::health(*kind, object), health::Health::Failed(_))
+        })
+        .map(|(key, _)| key.clone())
+        .collect();
+    if !platform.spec.paused {
+        for key in failed {
+            writer.delete(key.0, &key.1, None, PropagationPolicy::Background).await?;
+            live.0.remove(&key);
+        }
+    }
+    Ok(Some(asked.clone()))
+}
+
+/// Writes the status if it is another one, then tells what happened.
+async fn report(
+    platform: &QuickBitePlatform,
+    context: &Context,
+    old: &PlatformStatus,
+    new: &PlatformStatus,
+    applied: &Applied,
+    pruned: &[ChildKey],
+) -> Result<(), ReconcileError> {
+    let (name, namespace) = (platform.name_any(), platform.namespace().unwrap_or_default());
+    context.metrics.ready(&namespace, &name, status::is_true(new, "Ready"));
+    if old != new {
+        if !context.leadership.is_held() {
+            return Err(WriteError::NotLeading.into());
+        }
+        let api: Api<QuickBitePlatform> = Api::namespaced(context.client.clone(), &namespace);
+        let body = json!({
+            "apiVersion": QuickBitePlatform::api_version(&()),
+            "kind": QuickBitePlatform::kind(&()),
+            "status": new,
+        });
+        let parameters = PatchParams::apply(MANAGED_BY).force();
+        context.metrics.write("QuickBitePlatformStatus");
+        api.patch_status(&name, &parameters, &Patch::Apply(&body))
+            .await
+            .map_err(ReconcileError::Status)?;
+    }
+    let notices = notice::notices(old, new, applied, pruned);
+    notice::publish(&context.recorder, &platform.object_ref(&()), notices).await;
+    Ok(())
+}
+
+/// Watches bring the operator back when something happens. The clock is for what no watch tells: a
+/// Secret of the user that changes, and a watch that missed something.
+fn next_look(plan: &ValidatedPlatform, applied: &Applied, context: &Context) -> Duration {
+    let base = if !applied.is_settled() {
+        Duration::from_secs(10)
+    } else if !plan.referenced.secrets.is_empty() {
+        Duration::from_secs(60)
+    } else {
+        Duration::from_secs(600)
+    };
+    context.jitter(base)
+}
