@@ -1,0 +1,131 @@
+# shellcheck shell=bash
+# The kind cluster: made, taken up again after its engine died, or found as it was; and what is loaded and installed
+# into it. Everything here is the same whether images were pulled or made.
+
+CLUSTER=quickbite
+NODES=("$CLUSTER-control-plane" "$CLUSTER-worker")
+
+on_cluster() { kubectl --context "kind-$CLUSTER" "$@"; }
+
+cluster_up() {
+  local wanted
+  wanted=$(cluster_key)
+  if cluster_exists; then
+    if [ "$(cat "$CACHE/cluster.key" 2>/dev/null)" = "$wanted" ] && cluster_revive; then
+      return
+    fi
+    kind delete cluster --name "$CLUSTER"
+  fi
+  rm -f "$CACHE/cluster.key"
+  kind create cluster --name "$CLUSTER" --config "$ROOT/hack/manifests/kind.yaml" --image "$NODE_TAG" --wait 180s
+  # --wait is for the control plane alone.
+  on_cluster wait --for=condition=Ready node --all --timeout=120s
+  echo "$wanted" >"$CACHE/cluster.key"
+  note created
+}
+
+# A cluster made of other inputs is made anew.
+cluster_key() { { cat "$ROOT/hack/manifests/kind.yaml" && image_id "$NODE_TAG"; } | hash_text; }
+
+cluster_exists() { kind get clusters 2>/dev/null | grep -qx "$CLUSTER"; }
+
+# cluster_revive: true when both nodes run and are Ready, after a start of what had stopped. What does not come back
+# in two minutes is not worth more of them: a new cluster takes half a minute.
+cluster_revive() {
+  local node started=""
+  for node in "${NODES[@]}"; do
+    case "$(engine container inspect --format '{{.State.Running}}' "$node" 2>/dev/null)" in
+      true) ;;
+      false)
+        engine start "$node" || return 1
+        started=1
+        ;;
+      *) return 1 ;;
+    esac
+  done
+  kind export kubeconfig --name "$CLUSTER" || return 1
+  if [ -n "$started" ]; then
+    wait_until 90 api_answers || return 1
+  fi
+  on_cluster wait --for=condition=Ready node --all --timeout=90s || return 1
+  if [ -n "$started" ]; then note "started again"; else note running; fi
+}
+
+api_answers() { on_cluster get --raw /readyz --request-timeout=3s >/dev/null 2>&1; }
+
+# wait_until SECONDS COMMAND...
+wait_until() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ "$SECONDS" -lt "$end" ] || return 1
+    sleep 0.5
+  done
+}
+
+cluster_down() {
+  rm -f "$CACHE/cluster.key"
+  # Also half a cluster, of which kind knows only some containers.
+  kind delete cluster --name "$CLUSTER"
+}
+
+# What makes an image the same for a pod: layers and how it starts, but not labels or the time it was made.
+image_content() {
+  engine image inspect --format '{{json .RootFS.Layers}} {{json .Config.Entrypoint}} {{json .Config.Cmd}} {{json .Config.Env}} {{.Config.User}}' "$1" |
+    hash_text
+}
+
+# load TAG...: into the worker, where all pods of ours run, what it does not have yet. The node itself remembers, so
+# that the record goes with the node. Prints the tags that were loaded.
+load() {
+  local tag content known fresh=() record
+  known=$(engine exec "$CLUSTER-worker" sh -c 'cat /kind/loaded/* 2>/dev/null' || true)
+  record=""
+  for tag in "$@"; do
+    content=$(image_content "$tag")
+    grep -qxF "$tag $content" <<<"$known" && continue
+    fresh+=("$tag")
+    record+="$tag $content"$'\n'
+  done
+  [ ${#fresh[@]} = 0 ] && return
+  load_archive "${fresh[@]}" >&2
+  while read -r tag content; do
+    [ -n "$tag" ] || continue
+    engine exec "$CLUSTER-worker" sh -c 'mkdir -p /kind/loaded && echo "$2" >"/kind/loaded/$1"' sh "${tag//\//_}" "$tag $content"
+  done <<<"$record"
+  printf '%s\n' "${fresh[@]}"
+}
+
+# One archive for all: layers that they share are sent once.
+load_archive() {
+  local archive options=()
+  archive=$(mktemp "$CACHE/.load.XXXXXX")
+  [ "$ENGINE" = podman ] && options+=(--multi-image-archive)
+  engine save "${options[@]}" -o "$archive" "$@"
+  kind load image-archive --name "$CLUSTER" --nodes "$CLUSTER-worker" "$archive"
+  rm -f "$archive"
+}
+
+load_addons() {
+  local tags=() name
+  for name in "${ADDONS[@]}"; do tags+=("$(addon_tag "$name")"); done
+  load "${tags[@]}"
+}
+
+install_addons() {
+  local name fresh
+  fresh=$(load_addons)
+  for name in "${ADDONS[@]}"; do
+    on_cluster apply --server-side -f "$ROOT/hack/manifests/$name.yaml"
+  done
+  # A new image under the old tag is not a change of the Deployment.
+  case "$fresh" in *traefik*) on_cluster -n traefik rollout restart deployment/traefik ;; esac
+  case "$fresh" in *metrics-server*) on_cluster -n kube-system rollout restart deployment/metrics-server ;; esac
+  on_cluster -n traefik rollout status deployment/traefik --timeout=120s
+  on_cluster -n kube-system rollout status deployment/metrics-server --timeout=120s
+  on_cluster wait --for=condition=Available apiservice/v1beta1.metrics.k8s.io --timeout=60s
+  wait_until 60 ingress_answers
+}
+
+# Traefik's own 404 on the published port
+ingress_answers() { [ "$(curl -s -o /dev/null -m 2 -w '%{http_code}' http://127.0.0.1:8080/)" != 000 ]; }

@@ -1,0 +1,96 @@
+# shellcheck shell=bash
+# The images that the platform runs: stores and addons (pulled or made), and our own from the root Dockerfile.
+
+STORES=(postgres:17 redis:8 rabbitmq:4 mongodb:6)
+ADDONS=(traefik metrics-server)
+SERVICES=(gateway user restaurant order driver notification payment)
+COMPONENTS=(operator "${SERVICES[@]}")
+
+store_tag() { echo "quickbite.dev/store/$1"; }
+addon_tag() { echo "quickbite.dev/addon/$1:local"; }
+app_tag() { echo "quickbite.dev/$1:$(version)"; }
+
+version() { sed -n '/^\[workspace.package\]/,/^\[/ s/^version *= *"\(.*\)"/\1/p' "$ROOT/Cargo.toml"; }
+
+# What the manifests of the local cluster may name; all of it is loaded into the worker.
+loaded_tags() {
+  local name
+  for name in "${STORES[@]}"; do store_tag "$name"; done
+  for name in "${COMPONENTS[@]}"; do app_tag "$name"; done
+}
+
+store_image() {
+  local name=${1%%:*} tag key
+  tag=$(store_tag "$1")
+  if can_pull; then
+    local source="docker.io/library/$1"
+    [ "$name" = mongodb ] && source=docker.io/library/mongo:6
+    pulled "$tag" "$source"
+    return
+  fi
+  key=$({ cd "$ROOT/hack/images/$name" && hash_of . && image_id "$DEBIAN_TAG:trixie"; } | hash_text)
+  image_made "$tag" "$key" build_image --label "dev.quickbite.inputs=$key" \
+    --build-arg "DEBIAN_IMAGE=$DEBIAN_TAG:trixie" -t "$tag" "$ROOT/hack/images/$name"
+}
+
+addon_image() {
+  local name=$1 tag key
+  tag=$(addon_tag "$name")
+  if can_pull; then
+    case "$name" in
+      traefik) pulled "$tag" docker.io/library/traefik:v3.6 ;;
+      metrics-server) pulled "$tag" registry.k8s.io/metrics-server/metrics-server:v0.8.0 ;;
+    esac
+    return
+  fi
+  go_made "$name"
+  key=$({ cd "$ROOT/hack/images/addon" && hash_of . && basename "$MADE"; } | hash_text)
+  image_made "$tag" "$key" build_image -f "$ROOT/hack/images/addon/Dockerfile" --target "$name" \
+    --label "dev.quickbite.inputs=$key" -t "$tag" "$MADE"
+}
+
+# The paths that .dockerignore lets into the build.
+app_inputs() { sed -n 's/^!//p' "$ROOT/.dockerignore"; }
+
+app_key() {
+  cd "$ROOT"
+  {
+    # shellcheck disable=SC2046 # one path a word
+    hash_of Dockerfile $(for path in $(app_inputs); do if [ -e "$path" ]; then echo "$path"; fi; done)
+    image_id "$RUST_TAG"
+    image_id "$RUNTIME_TAG"
+  } | hash_text
+}
+
+# app_images: all of ours; the first build compiles, the others only copy
+app_images() {
+  local key name tag revision options=()
+  key=$(app_key)
+  cd "$ROOT"
+  if apps_are "$key"; then
+    note cached
+    return
+  fi
+  # Of the last change to what goes in, so that another commit does not make another image.
+  # shellcheck disable=SC2046
+  revision=$(git log -1 --format=%H -- Dockerfile $(app_inputs) 2>/dev/null || true)
+  # How this machine's cargo reaches the registry, where it is configured.
+  if [ -f "${CARGO_HOME:-$HOME/.cargo}/config.toml" ]; then
+    options+=(--secret "id=cargo-config,src=${CARGO_HOME:-$HOME/.cargo}/config.toml")
+  fi
+  options+=(--build-arg "RUST_IMAGE=$RUST_TAG" --build-arg "RUNTIME_IMAGE=$RUNTIME_TAG")
+  for name in "${COMPONENTS[@]}"; do
+    tag=$(app_tag "$name")
+    build_image "${options[@]}" --label "dev.quickbite.inputs=$key" -t "$tag" \
+      --build-arg "BIN=quickbite-$name" --build-arg "VERSION=$(version)" --build-arg "REVISION=${revision:-unknown}" .
+  done
+  build_image "${options[@]}" --target tools --output "type=local,dest=$CACHE/demo" .
+  note "${#COMPONENTS[@]} built"
+}
+
+apps_are() {
+  local name
+  for name in "${COMPONENTS[@]}"; do
+    [ "$(image_label "$(app_tag "$name")")" = "$1" ] || return 1
+  done
+}
