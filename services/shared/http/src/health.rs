@@ -35,6 +35,7 @@ struct Check {
 pub struct Health {
     checks: Vec<Check>,
     draining: Arc<AtomicBool>,
+    own_report: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -63,6 +64,13 @@ impl Health {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The service answers `/health` itself; only `/livez` and `/readyz` are added to its routes.
+    #[must_use]
+    pub fn own_report(mut self) -> Self {
+        self.own_report = true;
+        self
     }
 
     /// Adds something that must work for the process to be ready.
@@ -144,14 +152,16 @@ impl Health {
     }
 
     pub(crate) fn router(&self) -> Router {
-        Router::new()
+        let mut probes = Router::new()
             .route(
                 "/livez",
                 get(|| async { Json(serde_json::json!({ "status": "alive" })) }),
             )
-            .route("/readyz", get(readyz))
-            .route("/health", get(health))
-            .with_state(self.clone())
+            .route("/readyz", get(readyz));
+        if !self.own_report {
+            probes = probes.route("/health", get(health));
+        }
+        probes.with_state(self.clone())
     }
 }
 
