@@ -1,0 +1,199 @@
+//! Bodies on their way through: watched, never collected, except a small copy of a good answer.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::LengthLimitError;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How far a client's body has come; the circuit must not blame a service for a slow client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Progress {
+    Coming,
+    Complete,
+    TooLarge,
+    Broken,
+}
+
+/// Reads how far a [`Watched`] body has come.
+#[derive(Clone)]
+pub(super) struct Gauge(Arc<AtomicU8>);
+
+impl Gauge {
+    pub(super) fn read(&self) -> Progress {
+        match self.0.load(Ordering::Acquire) {
+            1 => Progress::Complete,
+            2 => Progress::TooLarge,
+            3 => Progress::Broken,
+            _ => Progress::Coming,
+        }
+    }
+
+    fn set(&self, progress: Progress) {
+        self.0.store(progress as u8, Ordering::Release);
+    }
+}
+
+/// A request body that says how far it has come.
+pub(super) struct Watched {
+    body: Body,
+    gauge: Gauge,
+}
+
+impl Watched {
+    pub(super) fn new(body: Body) -> (Self, Gauge) {
+        let gauge = Gauge(Arc::default());
+        if body.is_end_stream() {
+            gauge.set(Progress::Complete);
+        }
+        let watched = Self {
+            body,
+            gauge: gauge.clone(),
+        };
+        (watched, gauge)
+    }
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(_)) if !self.body.is_end_stream() => {}
+            Some(Ok(_)) | None => self.gauge.set(Progress::Complete),
+            Some(Err(error)) if is_over_the_limit(error) => self.gauge.set(Progress::TooLarge),
+            Some(Err(_)) => self.gauge.set(Progress::Broken),
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn is_over_the_limit(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut error = Some(error);
+    while let Some(current) = error {
+        if current.is::<LengthLimitError>() {
+            return true;
+        }
+        error = current.source();
+    }
+    false
+}
+
+/// An answer that ends, properly, when the process drains: an event stream never ends by itself.
+pub(super) struct UntilDrain {
+    body: Body,
+    drain: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl UntilDrain {
+    pub(super) fn new(body: Body, drain: WaitForCancellationFutureOwned) -> Self {
+        Self {
+            body,
+            drain: Box::pin(drain),
+        }
+    }
+}
+
+impl HttpBody for UntilDrain {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.drain.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+}
+
+/// An answer that is copied as it passes, and handed over when it came through whole.
+pub(super) struct Copied<F> {
+    body: Body,
+    copy: Option<BytesMut>,
+    limit: usize,
+    whole: Option<F>,
+}
+
+impl<F: FnOnce(Bytes)> Copied<F> {
+    pub(super) fn new(body: Body, limit: usize, whole: F) -> Self {
+        Self {
+            body,
+            copy: Some(BytesMut::new()),
+            limit,
+            whole: Some(whole),
+        }
+    }
+
+    fn passed(&mut self, data: &Bytes) {
+        if let Some(copy) = &mut self.copy {
+            if copy.len() + data.len() > self.limit {
+                self.copy = None;
+            } else {
+                copy.extend_from_slice(data);
+            }
+        }
+    }
+
+    fn ended(&mut self) {
+        if let (Some(copy), Some(whole)) = (self.copy.take(), self.whole.take()) {
+            whole(copy.freeze());
+        }
+    }
+}
+
+impl<F: FnOnce(Bytes) + Unpin> HttpBody for Copied<F> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    self.passed(data);
+                }
+                if self.body.is_end_stream() {
+                    self.ended();
+                }
+            }
+            Some(Err(_)) => self.copy = None,
+            None => self.ended(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,235 @@
+//! The call to the service, behind its circuit.
+//!
+//! The time limit runs to the answer's head: bodies stream for as long as they last. A request that
+//! changes nothing and has no body is tried a second time, on another connection, when the first
+//! one broke or the answer was 502 or 503, as far as the retry budget goes.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, UPGRADE};
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, Uri, Version};
+use http_body::Body as _;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use quickbite_auth::Identity;
+use quickbite_resilience::breaker::{Permit, Verdict};
+
+use super::answer::{Refused, verdict};
+use super::body::{Copied, Gauge, Progress, UntilDrain, Watched};
+use super::headers::{Sender, strip_hop_by_hop, vouch, wanted_upgrade};
+use super::upgrade;
+use crate::client_ip::is_trusted;
+use crate::fallback::LARGEST;
+use crate::gateway::Gateway;
+use crate::routing::Upstream;
+use crate::upstreams::Target;
+
+/// Connections to all services.
+pub(crate) type Client = legacy::Client<HttpConnector, Body>;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Shorter than the 10 s after which our servers close an idle connection.
+const IDLE: Duration = Duration::from_secs(5);
+
+pub(crate) fn client() -> Client {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    legacy::Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .build(connector)
+}
+
+/// Sends the request on and gives back the service's answer. `keep` is where to remember it.
+pub(super) async fn forward(
+    gateway: &Gateway,
+    upstream: Upstream,
+    (peer, user): (SocketAddr, Option<&Identity>),
+    mut parts: Parts,
+    body: Body,
+    keep: Option<String>,
+) -> Result<Response, Refused> {
+    let target = gateway.upstreams.get(upstream).ok_or(Refused::Disabled)?;
+    let permit = target
+        .breaker
+        .admit()
+        .map_err(|open| Refused::CircuitOpen {
+            retry_after: open.retry_after,
+        })?;
+    let timeout = target.breaker.settings().timeout;
+    parts.uri = target.uri(&parts.uri).map_err(Refused::Ours)?;
+    parts.version = Version::HTTP_11;
+    let sender = Sender {
+        bearer: gateway
+            .identities
+            .internal(user, upstream)
+            .await
+            .map_err(Refused::Ours)?,
+        user,
+        peer: peer.ip(),
+        peer_is_trusted: is_trusted(peer.ip(), &gateway.policy.get().trusted_proxies),
+    };
+    let wanted = wanted_upgrade(&parts.method, &parts.headers);
+    strip_hop_by_hop(&mut parts.headers);
+    vouch(&mut parts.headers, sender);
+    let call = Call {
+        gateway,
+        target,
+        permit,
+        timeout,
+    };
+    match wanted {
+        Some(protocol) => call.upgraded(parts, body, protocol).await,
+        None => call.answered(parts, body, keep).await,
+    }
+}
+
+struct Call<'a> {
+    gateway: &'a Gateway,
+    target: &'a Target,
+    permit: Permit,
+    timeout: Duration,
+}
+
+impl Call<'_> {
+    async fn answered(
+        self,
+        parts: Parts,
+        body: Body,
+        keep: Option<String>,
+    ) -> Result<Response, Refused> {
+        let again =
+            (is_idempotent(&parts.method) && body.is_end_stream()).then(|| without_body(&parts));
+        let (body, gauge) = Watched::new(body);
+        let gateway = self.gateway;
+        let request = Request::from_parts(parts, Body::new(body));
+        let response = self.settled(request, gauge, again).await?;
+        Ok(through(gateway, response, keep))
+    }
+
+    async fn upgraded(
+        self,
+        mut parts: Parts,
+        body: Body,
+        protocol: HeaderValue,
+    ) -> Result<Response, Refused> {
+        let client_side = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
+        parts
+            .headers
+            .insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        parts.headers.insert(UPGRADE, protocol);
+        let (body, gauge) = Watched::new(body);
+        let drain = self.gateway.stop.clone();
+        let gateway = self.gateway;
+        let request = Request::from_parts(parts, Body::new(body));
+        let mut response = self.settled(request, gauge, None).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(through(gateway, response, None));
+        }
+        let service_side = hyper::upgrade::on(&mut response);
+        if let Some(client_side) = client_side {
+            tokio::spawn(upgrade::join(client_side, service_side, drain));
+        }
+        // 101 is nothing without its hop-by-hop headers.
+        Ok(response.map(|_| Body::empty()))
+    }
+
+    /// Calls, perhaps twice, and tells the circuit how it ended.
+    async fn settled(
+        self,
+        request: Request,
+        gauge: Gauge,
+        again: Option<Request>,
+    ) -> Result<Response<hyper::body::Incoming>, Refused> {
+        self.target.budget.request();
+        let attempts = async {
+            let first = self.gateway.client.request(request).await;
+            match again {
+                Some(again) if is_worth_another(&first) && self.target.budget.withdraw() => {
+                    self.target.retries.inc();
+                    self.gateway.client.request(again).await
+                }
+                _ => first,
+            }
+        };
+        let result = tokio::time::timeout(self.timeout, attempts).await;
+        let refused = match result {
+            Ok(Ok(response)) => {
+                self.permit.report(verdict(response.status()));
+                return Ok(response);
+            }
+            // The client is to blame: the permit is dropped, which counts as nothing.
+            Ok(Err(_)) if gauge.read() == Progress::TooLarge => Refused::BodyTooLarge,
+            Ok(Err(_)) if gauge.read() == Progress::Broken => Refused::BodyBroken,
+            Err(_) if gauge.read() != Progress::Complete => Refused::BodyTooSlow,
+            Ok(Err(error)) => {
+                self.permit.report(Verdict::Failure);
+                Refused::Unreachable(error)
+            }
+            Err(_) => {
+                self.permit.report(Verdict::Timeout);
+                Refused::TimedOut
+            }
+        };
+        Err(refused)
+    }
+}
+
+/// The service's answer as the client gets it.
+fn through(
+    gateway: &Gateway,
+    response: Response<hyper::body::Incoming>,
+    keep: Option<String>,
+) -> Response {
+    let (mut parts, body) = response.into_parts();
+    strip_hop_by_hop(&mut parts.headers);
+    let mut body = Body::new(body);
+    let kind = parts.headers.get(CONTENT_TYPE);
+    let is = |prefix: &str| kind.is_some_and(|k| k.as_bytes().starts_with(prefix.as_bytes()));
+    if is("text/event-stream") {
+        body = Body::new(UntilDrain::new(
+            body,
+            gateway.stop.clone().cancelled_owned(),
+        ));
+    } else if let Some(place) = keep
+        && parts.status == StatusCode::OK
+        && is("application/json")
+        && !parts.headers.contains_key(CONTENT_ENCODING)
+        && gateway.fallbacks.wants(&place)
+    {
+        let fallbacks = gateway.fallbacks.clone();
+        let whole = move |json| fallbacks.keep(place, json);
+        body = Body::new(Copied::new(body, LARGEST, whole));
+    }
+    Response::from_parts(parts, body)
+}
+
+/// RFC 9110 §9.2.2.
+fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
+    )
+}
+
+fn without_body(parts: &Parts) -> Request {
+    let mut request = Request::new(Body::empty());
+    *request.method_mut() = parts.method.clone();
+    *request.uri_mut() = Uri::clone(&parts.uri);
+    *request.headers_mut() = parts.headers.clone();
+    request
+}
+
+fn is_worth_another<T>(first: &Result<http::Response<T>, legacy::Error>) -> bool {
+    match first {
+        Ok(response) => matches!(response.status().as_u16(), 502 | 503),
+        Err(_) => true,
+    }
+}
