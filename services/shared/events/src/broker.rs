@@ -200,10 +200,12 @@ impl Broker {
     /// Waits for a living connection.
     pub(crate) async fn link(&self) -> Arc<Link> {
         let mut link = self.inner.link.clone();
-        match link.wait_for(Option::is_some).await {
-            Ok(living) => living.clone().expect("waited for some"),
+        // The guard of the value is not Send: it must be gone before the next await.
+        let living = link.wait_for(Option::is_some).await.ok().and_then(|living| living.clone());
+        match living {
+            Some(living) => living,
             // The supervisor lives as long as this handle; without it nothing will ever connect.
-            Err(_) => std::future::pending().await,
+            None => std::future::pending().await,
         }
     }
 }
