@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -112,6 +113,16 @@ impl SigningKeys {
         self.public.clone()
     }
 
+    /// A secret for `purpose` that only holders of the current private key can derive (HMAC-SHA-256):
+    /// for what a service must encrypt without a key of its own. It changes with a rotation.
+    #[must_use]
+    pub fn derive_secret(&self, purpose: &str) -> [u8; 32] {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.current.as_bytes());
+        let mut secret = [0; 32];
+        secret.copy_from_slice(hmac::sign(&key, purpose.as_bytes()).as_ref());
+        secret
+    }
+
     pub(crate) fn sign(&self, claims: &impl Serialize) -> Result<String, KeyError> {
         token::sign(&self.kid, &self.current, claims)
     }
@@ -146,6 +157,15 @@ mod tests {
             .map(|k| k.kid.clone())
             .collect();
         assert_eq!(kids, [keys[0].kid.clone(), keys[1].kid.clone()]);
+    }
+
+    #[test]
+    fn a_derived_secret_depends_on_the_key_and_on_the_purpose() {
+        let set = |key: &SigningKey| SigningKeys::new(std::slice::from_ref(key)).unwrap();
+        let (one, other) = (set(&key()), set(&key()));
+        assert_eq!(one.derive_secret("a"), one.clone().derive_secret("a"));
+        assert_ne!(one.derive_secret("a"), one.derive_secret("b"));
+        assert_ne!(one.derive_secret("a"), other.derive_secret("a"));
     }
 
     #[test]

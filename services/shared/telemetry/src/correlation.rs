@@ -110,7 +110,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_allowed_text_is_taken_as_it_is(text in "[A-Za-z0-9._-]{1,128}") {
-            prop_assert_eq!(CorrelationId::parse(&text).unwrap().as_str(), text);
+            let id = CorrelationId::parse(&text).unwrap();
+            prop_assert_eq!(id.as_str(), text);
         }
 
         #[test]

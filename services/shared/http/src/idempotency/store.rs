@@ -58,7 +58,10 @@ pub trait IdempotencyStore: Send + Sync + 'static {
 
 /// For tests of routes: one process, no expiry.
 #[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<HashMap<Scope, ([u8; 32], Option<StoredResponse>)>>);
+pub struct MemoryStore(Mutex<HashMap<Scope, Entry>>);
+
+/// The body's fingerprint, and the answer once there is one.
+type Entry = ([u8; 32], Option<StoredResponse>);
 
 #[async_trait]
 impl IdempotencyStore for MemoryStore {
