@@ -12,7 +12,7 @@ use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{ObjectRef, store};
 use kube::runtime::utils::Predicate;
-use kube::runtime::{WatchStreamExt, metadata_watcher, predicates, watcher};
+use kube::runtime::{WatchStreamExt, predicates, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -43,14 +43,14 @@ pub async fn run(
     tracing::info!(?capabilities, "optional kinds that the cluster serves");
     context.learn(capabilities);
     let client = context.client.clone();
-    let platforms: Api<QuickBitePlatform> = match &namespace {
+    let platforms: Api<Meta> = match &namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
     let (reader, writer) = store::<Meta>();
     // Our own status writes change neither; annotations carry "reconcile now".
     let relevant = predicates::generation.combine(predicates::annotations);
-    let stream = metadata_watcher(platforms, watcher::Config::default())
+    let stream = watcher(platforms, watcher::Config::default())
         .default_backoff()
         .reflect(writer)
         .applied_objects()
@@ -60,12 +60,12 @@ pub async fn run(
     let selector = format!("app.kubernetes.io/managed-by={MANAGED_BY}");
     for kind in ChildKind::ALL.iter().filter(|kind| kind.is_served(capabilities)) {
         let resource = kind.api_resource();
-        let api: Api<DynamicObject> = match &namespace {
+        let api: Api<PartialObjectMeta<DynamicObject>> = match &namespace {
             Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
             None => Api::all_with(client.clone(), &resource),
         };
         let config = watcher::Config::default().labels(&selector);
-        let children = metadata_watcher(api, config).default_backoff().touched_objects();
+        let children = watcher(api, config).default_backoff().touched_objects();
         controller = controller.owns_stream_with(children, resource);
     }
     controller
