@@ -1,0 +1,31 @@
+//! What handlers are given.
+
+use quickbite_http::Clock;
+use quickbite_postgres::PgIdempotency;
+use tokio_util::sync::CancellationToken;
+
+use crate::conductor::Conductor;
+use crate::config::Rules;
+use crate::live::Live;
+use crate::store::{Orders, Projections};
+
+/// The application; clones share everything.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    /// Changes orders.
+    pub conductor: Conductor,
+    /// Remembers orders.
+    pub orders: Orders,
+    /// Remembers restaurants and addresses.
+    pub projections: Projections,
+    /// Hears changes.
+    pub live: Live,
+    /// Remembers answers.
+    pub idempotency: PgIdempotency,
+    /// The figures of ordering.
+    pub rules: Rules,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Ends streams.
+    pub stop: CancellationToken,
+}
