@@ -1,6 +1,7 @@
 //! What all requests share, put together once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use quickbite_auth::{Clock, Jwks, SigningKeys};
@@ -19,6 +20,7 @@ use crate::routes::documents::Documents;
 use crate::routes::health::Reports;
 use crate::upstreams::Upstreams;
 
+const WARM: Duration = Duration::from_secs(2);
 const POLICY: &str = "GATEWAY_POLICY_FILE";
 const JWKS: &str = "TOKEN_JWKS_FILE";
 const SIGNING: &str = "INTERNAL_SIGNING_KEYS_FILE";
@@ -131,5 +133,16 @@ impl Gateway {
             },
         );
         Ok(gateway)
+    }
+
+    /// Waits a little for Redis, so that a fresh process knows the limits and revocations that are
+    /// already counted there. Without Redis it serves all the same.
+    pub async fn warm(&self) {
+        if tokio::time::timeout(WARM, self.redis.ready())
+            .await
+            .is_err()
+        {
+            tracing::warn!("Redis does not answer yet; serving without it");
+        }
     }
 }

@@ -42,6 +42,7 @@ pub const SERVICE: Service = Service {
 pub async fn serve(server: ServerArgs, args: GatewayArgs) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let gateway = Gateway::start(args, Clock::system(), stop.clone())?;
+    gateway.warm().await;
     let (routes, health) = (router(&gateway), health(&gateway));
     quickbite_http::serve(SERVICE, server, health, None, routes, stop).await
 }

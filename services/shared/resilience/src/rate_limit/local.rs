@@ -1,4 +1,4 @@
-//! The limiter of one replica alone, for as long as Redis is away.
+//! What this replica alone has let pass.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,28 +16,29 @@ pub(super) struct LocalLimiter(Mutex<HashMap<String, Known>>);
 #[derive(Default)]
 struct Known {
     buckets: Buckets,
-    quota_window: Duration,
-    last: Duration,
+    window: Duration,
+    last_ms: u64,
 }
 
 impl LocalLimiter {
-    pub(super) fn take(&self, quota: Quota, key: &str, now: Duration) -> Reading {
+    pub(super) fn take(&self, quota: Quota, key: &str, now_ms: u64) -> Reading {
         let mut known = self.lock();
         if known.len() >= SWEEP_AT {
-            known.retain(|_, k| now.saturating_sub(k.last) < 2 * k.quota_window);
+            let age = |k: &Known| Duration::from_millis(now_ms.saturating_sub(k.last_ms));
+            known.retain(|_, k| age(k) < 2 * k.window);
         }
         if !known.contains_key(key) {
             known.insert(key.to_owned(), Known::default());
         }
         let entry = known.get_mut(key).expect("just inserted");
-        if entry.quota_window != quota.window {
+        if entry.window != quota.window {
             *entry = Known {
-                quota_window: quota.window,
+                window: quota.window,
                 ..Known::default()
             };
         }
-        entry.last = now;
-        entry.buckets.take(quota, now.as_millis() as u64)
+        entry.last_ms = now_ms;
+        entry.buckets.take(quota, now_ms)
     }
 
     pub(super) fn give_back(&self, key: &str, bucket: u64) {

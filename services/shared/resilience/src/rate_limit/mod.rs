@@ -6,8 +6,10 @@
 //! far less than a Redis call per request; what was leased is already counted, so the sum over
 //! replicas never passes the limit.
 //!
-//! Without Redis a local limiter with the same limits takes over: never an outage, never
-//! unlimited.
+//! Every replica also counts for itself what it let pass. That count can only be lower than the
+//! shared one, so it never refuses what Redis would grant; it spares Redis the clients that are over
+//! their limit, and it is what decides while Redis is away: never an outage, never unlimited, and
+//! no fresh quota for everybody each time the connection flaps.
 
 mod lease;
 mod local;
@@ -60,11 +62,15 @@ pub struct Decision {
     receipt: Receipt,
 }
 
+/// The buckets that counted it: in Redis, where it was asked, and here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Receipt {
-    Shared { bucket: u64 },
-    Local { bucket: u64 },
+struct Receipt {
+    shared: Option<u64>,
+    local: u64,
 }
+
+/// A limiter must not become the slow part; past this the local count decides.
+const BOUND: Duration = Duration::from_millis(50);
 
 /// Counts in Redis, or locally when it is away. Cheap to clone.
 #[derive(Clone)]
@@ -82,10 +88,15 @@ struct Inner {
 impl RateLimiter {
     /// `prefix` starts every Redis key: `gw:limit` gives `gw:limit:{general:192.0.2.1}`.
     pub fn new(redis: Redis, prefix: &str, clock: Arc<dyn Clock>) -> Self {
+        Self::with(redis, prefix, clock, BOUND)
+    }
+
+    /// The same with another bound than 50 ms on how long Redis may take.
+    pub fn with(redis: Redis, prefix: &str, clock: Arc<dyn Clock>, bound: Duration) -> Self {
         DEGRADED.set(0.0);
         Self {
             inner: Arc::new(Inner {
-                shared: SharedCounter::new(redis, prefix),
+                shared: SharedCounter::new(redis, prefix, bound),
                 leases: Leases::default(),
                 local: LocalLimiter::default(),
                 clock,
@@ -97,49 +108,64 @@ impl RateLimiter {
     pub async fn take(&self, quota: Quota, key: &str, draw: Draw) -> Decision {
         let inner = &self.inner;
         let now = inner.clock.monotonic();
+        let own = inner.local.take(quota, key, inner.wall_ms());
+        if own.granted == 0 {
+            return own.decision(quota, own, None);
+        }
         if draw == Draw::Lease
-            && let Some(reading) = inner.leases.spend(key, quota, now)
+            && let Some(leased) = inner.leases.spend(key, quota, now)
         {
-            return reading.decision(quota, |bucket| Receipt::Shared { bucket });
+            return leased.decision(quota, own, Some(leased.bucket));
         }
         match inner.shared.take(quota, key, draw).await {
-            Ok(reading) => {
+            Ok(shared) => {
                 degraded(false);
-                inner.leases.keep(key, quota, now, reading);
-                reading.decision(quota, |bucket| Receipt::Shared { bucket })
+                if shared.granted == 0 {
+                    inner.local.give_back(key, own.bucket);
+                }
+                inner.leases.keep(key, quota, now, shared);
+                shared.decision(quota, own, Some(shared.bucket))
             }
             Err(_) => {
                 degraded(true);
-                let reading = inner.local.take(quota, key, now);
-                reading.decision(quota, |bucket| Receipt::Local { bucket })
+                own.decision(quota, own, None)
             }
         }
     }
 
     /// Gives back what `decision` took: the request turned out not to count.
     pub async fn give_back(&self, key: &str, decision: &Decision) {
+        let Receipt { shared, local } = decision.receipt;
         if !decision.allowed {
             return;
         }
-        match decision.receipt {
-            Receipt::Shared { bucket } => {
-                // Not given back is counted: the safe side for the limit.
-                let _ = self.inner.shared.give_back(key, bucket).await;
-            }
-            Receipt::Local { bucket } => self.inner.local.give_back(key, bucket),
+        self.inner.local.give_back(key, local);
+        if let Some(bucket) = shared {
+            // Not given back is counted: the safe side for the limit.
+            let _ = self.inner.shared.give_back(key, bucket).await;
         }
     }
 }
 
+impl Inner {
+    /// The calendar, as on the Redis server, so that both counts have the same buckets.
+    fn wall_ms(&self) -> u64 {
+        self.clock.wall().as_millisecond().unsigned_abs()
+    }
+}
+
 impl Reading {
-    fn decision(self, quota: Quota, receipt: impl FnOnce(u64) -> Receipt) -> Decision {
+    fn decision(self, quota: Quota, own: Reading, shared: Option<u64>) -> Decision {
         Decision {
             allowed: self.granted > 0,
             quota,
-            remaining: self.left + self.granted.saturating_sub(1),
+            remaining: (self.left + self.granted.saturating_sub(1)).min(own.left),
             reset: self.reset,
             retry_after: self.retry_after,
-            receipt: receipt(self.bucket),
+            receipt: Receipt {
+                shared,
+                local: own.bucket,
+            },
         }
     }
 }

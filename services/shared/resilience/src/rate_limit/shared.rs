@@ -9,14 +9,13 @@ use super::Draw;
 use super::window::{Buckets, Quota, Reading};
 use crate::redis_link::{Redis, RedisAway};
 
-/// A limiter must not become the slow part; past this the local one decides.
-const BOUND: Duration = Duration::from_millis(50);
 /// Share of the remaining quota that one lease takes.
 const LEASE_PERCENT: &str = "5";
 
 pub(super) struct SharedCounter {
     redis: Redis,
     prefix: String,
+    bound: Duration,
 }
 
 static TAKE: LazyLock<Script> = LazyLock::new(|| {
@@ -57,10 +56,11 @@ return redis.call('HINCRBY', KEYS[1], field, -1)",
 });
 
 impl SharedCounter {
-    pub(super) fn new(redis: Redis, prefix: &str) -> Self {
+    pub(super) fn new(redis: Redis, prefix: &str, bound: Duration) -> Self {
         Self {
             redis,
             prefix: prefix.to_owned(),
+            bound,
         }
     }
 
@@ -77,7 +77,12 @@ impl SharedCounter {
         let (limit, window) = (quota.limit.to_string(), quota.window_ms().to_string());
         let (granted, index, current, previous, elapsed): (u32, u64, u64, u64, u64) = self
             .redis
-            .script(BOUND, &TAKE, &[&self.key(key)], &[&limit, &window, percent])
+            .script(
+                self.bound,
+                &TAKE,
+                &[&self.key(key)],
+                &[&limit, &window, percent],
+            )
             .await?;
         let buckets = Buckets {
             index,
@@ -90,7 +95,12 @@ impl SharedCounter {
     pub(super) async fn give_back(&self, key: &str, bucket: u64) -> Result<(), RedisAway> {
         let _: i64 = self
             .redis
-            .script(BOUND, &GIVE_BACK, &[&self.key(key)], &[&bucket.to_string()])
+            .script(
+                self.bound,
+                &GIVE_BACK,
+                &[&self.key(key)],
+                &[&bucket.to_string()],
+            )
             .await?;
         Ok(())
     }

@@ -11,7 +11,7 @@ const FIVE: Quota = Quota {
 };
 
 fn limiter(redis: Redis) -> RateLimiter {
-    RateLimiter::new(redis, "test:limit", clock())
+    RateLimiter::with(redis, "test:limit", clock(), Duration::from_secs(5))
 }
 
 async fn passed(limiter: &RateLimiter, quota: Quota, key: &str, draw: Draw, times: usize) -> usize {
@@ -86,6 +86,15 @@ async fn redis_away_never_means_unlimited() {
     cable.cut();
     assert_eq!(passed(&limiter, FIVE, &key, Draw::Single, 20).await, 5);
     assert!(quickbite_telemetry::metrics::encode().contains("quickbite_rate_limit_degraded 1"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_in_between_gives_no_fresh_quota() {
+    let cable = Cable::laid().await;
+    let (limiter, key) = (limiter(cable.redis().await), unique("flap"));
+    assert_eq!(passed(&limiter, FIVE, &key, Draw::Single, 3).await, 3);
+    cable.cut();
+    assert_eq!(passed(&limiter, FIVE, &key, Draw::Single, 9).await, 2);
 }
 
 #[tokio::test]
