@@ -13,6 +13,7 @@ use http::header::{AGE, CONTENT_TYPE, HeaderValue, WARNING};
 use moka::future::Cache;
 use quickbite_auth::Clock;
 use quickbite_resilience::Redis;
+use quickbite_telemetry::metrics::{IntCounter, counter};
 use sha2::{Digest, Sha256};
 
 /// Larger answers are not kept, in bytes.
@@ -29,6 +30,7 @@ pub(crate) struct Fallbacks {
     clock: Clock,
     prefix: Arc<str>,
     kept: Cache<[u8; 32], ()>,
+    served: IntCounter,
 }
 
 impl Fallbacks {
@@ -42,6 +44,10 @@ impl Fallbacks {
                 .max_capacity(10_000)
                 .time_to_live(KEEP_EVERY)
                 .build(),
+            served: counter(
+                "quickbite_gateway_fallbacks_total",
+                "Requests answered with the last good answer",
+            ),
         }
     }
 
@@ -87,6 +93,7 @@ impl Fallbacks {
             WARNING,
             HeaderValue::from_static("110 - \"Response is Stale\""),
         );
+        self.served.inc();
         Some(response)
     }
 

@@ -249,7 +249,11 @@ impl World {
     }
 
     pub(crate) fn token(&self, role: Role) -> Token {
-        let (user, session) = (Uuid::now_v7(), Uuid::now_v7());
+        self.token_in(Uuid::now_v7(), role)
+    }
+
+    pub(crate) fn token_in(&self, session: Uuid, role: Role) -> Token {
+        let user = Uuid::now_v7();
         let text = self
             .tokens
             .issue(user, role, session, Duration::from_secs(600))

@@ -1,7 +1,5 @@
 //! What one call through the breaker costs; the bar is 200 ns uncontended.
 
-#![expect(missing_docs, reason = "criterion's macros make the public items")]
-
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};

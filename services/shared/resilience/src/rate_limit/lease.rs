@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::window::{Quota, Reading};
 
-/// Past this many clients, those whose bucket has ended are forgotten.
-const SWEEP_AT: usize = 10_000;
+/// Past this many clients, those whose lease is used up are forgotten; if that is not enough, all:
+/// a lease that is lost costs its client a little quota, never anybody a limit.
+const MOST: usize = 50_000;
 
 #[derive(Default)]
 pub(super) struct Leases(Mutex<HashMap<String, Lease>>);
@@ -48,8 +49,11 @@ impl Leases {
             return;
         }
         let mut leases = self.lock();
-        if leases.len() >= SWEEP_AT {
+        if leases.len() >= MOST {
             leases.retain(|_, lease| lease.ends > now && lease.rest > 0);
+            if leases.len() > MOST / 2 {
+                leases.clear();
+            }
         }
         let fresh = Lease {
             quota,
