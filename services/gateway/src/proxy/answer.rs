@@ -37,6 +37,14 @@ impl Refused {
             || matches!(self, Self::TimedOut | Self::BodyBroken | Self::BodyTooSlow)
     }
 
+    /// Whether an old answer is better than saying so: when the service is meant to be there.
+    pub(super) fn may_fall_back(&self) -> bool {
+        matches!(
+            self,
+            Self::CircuitOpen { .. } | Self::Unreachable(_) | Self::TimedOut
+        )
+    }
+
     pub(super) fn into_problem(self, upstream: Upstream) -> Problem {
         let name = upstream.name();
         match self {

@@ -17,7 +17,10 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Progress {
-    Coming,
+    /// The service has not asked for it, or not for more of it.
+    Untouched,
+    /// The service waits for the client.
+    Awaited,
     Complete,
     TooLarge,
     Broken,
@@ -30,10 +33,11 @@ pub(super) struct Gauge(Arc<AtomicU8>);
 impl Gauge {
     pub(super) fn read(&self) -> Progress {
         match self.0.load(Ordering::Acquire) {
-            1 => Progress::Complete,
-            2 => Progress::TooLarge,
-            3 => Progress::Broken,
-            _ => Progress::Coming,
+            1 => Progress::Awaited,
+            2 => Progress::Complete,
+            3 => Progress::TooLarge,
+            4 => Progress::Broken,
+            _ => Progress::Untouched,
         }
     }
 
@@ -70,9 +74,12 @@ impl HttpBody for Watched {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+            self.gauge.set(Progress::Awaited);
+            return Poll::Pending;
+        };
         match &frame {
-            Some(Ok(_)) if !self.body.is_end_stream() => {}
+            Some(Ok(_)) if !self.body.is_end_stream() => self.gauge.set(Progress::Untouched),
             Some(Ok(_)) | None => self.gauge.set(Progress::Complete),
             Some(Err(error)) if is_over_the_limit(error) => self.gauge.set(Progress::TooLarge),
             Some(Err(_)) => self.gauge.set(Progress::Broken),

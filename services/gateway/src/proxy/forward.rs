@@ -168,7 +168,7 @@ impl Call<'_> {
             // The client is to blame: the permit is dropped, which counts as nothing.
             Ok(Err(_)) if gauge.read() == Progress::TooLarge => Refused::BodyTooLarge,
             Ok(Err(_)) if gauge.read() == Progress::Broken => Refused::BodyBroken,
-            Err(_) if gauge.read() != Progress::Complete => Refused::BodyTooSlow,
+            Err(_) if gauge.read() == Progress::Awaited => Refused::BodyTooSlow,
             Ok(Err(error)) => {
                 self.permit.report(Verdict::Failure);
                 Refused::Unreachable(error)

@@ -103,7 +103,8 @@ fn text(value: &impl ToString) -> Option<HeaderValue> {
     HeaderValue::try_from(value.to_string()).ok()
 }
 
-/// The protocol that the client wants to change to, if it asks properly.
+/// `websocket`, if the client asks properly to change to it. To nothing else: a connection that
+/// became HTTP/2 (`h2c`) would carry requests past everything here.
 pub(super) fn wanted_upgrade(method: &Method, headers: &HeaderMap) -> Option<HeaderValue> {
     let asks = headers
         .get_all(CONNECTION)
@@ -111,9 +112,9 @@ pub(super) fn wanted_upgrade(method: &Method, headers: &HeaderMap) -> Option<Hea
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
-    (asks && *method == Method::GET)
-        .then(|| headers.get(UPGRADE).cloned())
-        .flatten()
+    let protocol = headers.get(UPGRADE)?;
+    (asks && *method == Method::GET && protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        .then(|| protocol.clone())
 }
 
 #[cfg(test)]
@@ -199,5 +200,11 @@ mod tests {
         assert!(wanted_upgrade(&Method::GET, &both).is_some());
         assert!(wanted_upgrade(&Method::POST, &both).is_none());
         assert!(wanted_upgrade(&Method::GET, &map(&[("upgrade", "websocket")])).is_none());
+    }
+
+    #[test]
+    fn nobody_upgrades_to_http_2_past_the_gateway() {
+        let h2c = map(&[("connection", "upgrade"), ("upgrade", "h2c")]);
+        assert!(wanted_upgrade(&Method::GET, &h2c).is_none());
     }
 }

@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::request::Parts;
 use quickbite_http::Problem;
 
@@ -53,12 +52,9 @@ pub(crate) async fn proxy(
         Ok(broken) => (instead(&gateway, place, broken).await, true),
         Err(refused) => {
             let reached = refused.reached();
+            let place = place.filter(|_| refused.may_fall_back());
             let problem = refused.into_problem(upstream).into_response();
-            let worth = reached || problem.status() == StatusCode::SERVICE_UNAVAILABLE;
-            match worth {
-                true => (instead(&gateway, place, problem).await, reached),
-                false => (problem, reached),
-            }
+            (instead(&gateway, place, problem).await, reached)
         }
     };
     gateway

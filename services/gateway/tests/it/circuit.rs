@@ -236,6 +236,23 @@ async fn a_client_that_dawdles_over_its_body_does_not_open_the_breaker() {
 }
 
 #[tokio::test]
+async fn a_service_that_does_not_read_a_large_body_is_too_slow_and_not_its_client() {
+    let backend = Backend::start().await;
+    backend.behaves(|request| async {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        drop(request);
+        empty(200)
+    });
+    let world = before(&backend)
+        .breaker(json!({ "timeoutMs": 300 }))
+        .start()
+        .await;
+    let request = world.http.post(world.url("/api/orders"));
+    let reply = Reply::of(request.body(vec![b'x'; 1024 * 1024])).await;
+    reply.is_problem(504, "service_timeout");
+}
+
+#[tokio::test]
 async fn breaker_numbers_apply_without_a_restart() {
     let backend = Backend::start().await;
     backend.behaves(|_| async {

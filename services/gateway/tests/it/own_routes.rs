@@ -26,6 +26,7 @@ async fn a_service_that_is_switched_off_says_so() {
         .upstreams(|u| u.upstream_payment = None)
         .start()
         .await;
+    assert_eq!(world.get("/api/orders").await.status, 200);
     world
         .get("/api/payments")
         .await
