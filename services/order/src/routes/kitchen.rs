@@ -29,10 +29,9 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let headers = request.headers();
-        let empty = headers
-            .get(header::CONTENT_LENGTH)
-            .is_none_or(|length| length == "0")
-            && !headers.contains_key(header::TRANSFER_ENCODING);
+        // Proxies turn "no body" into an empty chunked one, so its type tells whether one was meant.
+        let empty = !headers.contains_key(header::CONTENT_TYPE)
+            || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
         if empty {
             return Ok(Self(T::default()));
         }
