@@ -11,10 +11,21 @@ use quickbite_operator::{api, install, render, server};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+async fn main() -> ExitCode {
     // Only fails when a provider is already there, and this is the first line.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    match Cli::parse().command {
+    match obey(Cli::parse().command).await {
+        Ok(code) => code,
+        // One sentence with its causes; a backtrace would tell a user nothing.
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn obey(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Run(args) => {
             let _telemetry = quickbite_telemetry::init("quickbite-operator", &args.telemetry)?;
             quickbite_operator::run(args).await?;

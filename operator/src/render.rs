@@ -22,6 +22,8 @@ use crate::controller::validate::{Capabilities, Referenced, referenced_secrets, 
 /// # Errors
 /// When `text` holds no platform, or one that breaks a rule.
 pub fn render(text: &str) -> anyhow::Result<String> {
+    let (platform, _) = read(text)?;
+    platform.validate_cel().map_err(|errors| anyhow::anyhow!("{errors}"))?;
     let children = children(text)?;
     let mut yaml = String::new();
     for child in &children {
@@ -31,13 +33,12 @@ pub fn render(text: &str) -> anyhow::Result<String> {
     Ok(yaml)
 }
 
-/// The objects of the platform in `text`.
+/// The objects of the platform in `text`, without asking the schema's rules.
 ///
 /// # Errors
-/// As `render`.
+/// When `text` holds no platform, or one that cannot be built.
 pub fn children(text: &str) -> anyhow::Result<Vec<Child>> {
     let (platform, secrets) = read(text)?;
-    platform.validate_cel().map_err(|errors| anyhow::anyhow!("{errors}"))?;
     let secrets = complete(secrets, &platform);
     let capabilities =
         Capabilities { http_route: true, service_monitor: true, prometheus_rule: true };

@@ -184,7 +184,7 @@ impl Default for NetworkPolicySpec {
 /// Where the ingress controller's pods are.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.namespace) || has(self.cidrs)").message("at least one of namespace and cidrs"))]
+#[x_kube(validation = Rule::new("has(self.__namespace__) || has(self.cidrs)").message("at least one of namespace and cidrs"))]
 pub struct IngressControllerPeer {
     /// Namespace of the controller's pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]

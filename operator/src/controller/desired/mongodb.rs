@@ -11,7 +11,6 @@ use super::env::{from_secret, plain};
 use super::pod;
 use super::secret::opaque;
 use super::stateful_set::DATA;
-use super::urls::mongodb_member;
 use crate::component::{Component, Store};
 use crate::controller::material::{ADMIN, credential_name, server_secret_name};
 use crate::controller::validate::ValidatedPlatform;
@@ -24,15 +23,30 @@ chmod 0400 /run/quickbite/keyfile
 exec mongod --dbpath /data/db --replSet rs0 --keyFile /run/quickbite/keyfile --bind_ip_all --wiredTigerCacheSizeGB "$CACHE_SIZE_GB"
 "#;
 
-/// Ends with 0 when the administrator can log in to the primary, whoever made it.
+/// Ends with 0 when the administrator can log in to the primary with the password of the Secret.
+///
+/// The member is called by the pod's full name as its own /etc/hosts has it: cluster DNS does not
+/// know the pod before this hook has ended. On a volume that knows another password (its platform
+/// was deleted and made again) the members' own user, whose password is the key, sets the new one.
 const INITIATE: &str = r#"
-ask() { mongosh --quiet --host 127.0.0.1 --eval "$1"; }
-admin() { mongosh --quiet --host 127.0.0.1 -u "$ROOT_USERNAME" -p "$ROOT_PASSWORD" --authenticationDatabase admin --eval "$1"; }
-i=0
-until admin 'db.hello().isWritablePrimary' 2>/dev/null | grep -q true; do
-  i=$((i + 1)); [ "$i" -le 90 ] || { echo 'the replica set has no primary after 90 tries'; exit 1; }
-  ask "rs.initiate({_id: 'rs0', members: [{_id: 0, host: '$MEMBER'}]})" >/dev/null 2>&1 || true
-  ask "db.getSiblingDB('admin').createUser({user: '$ROOT_USERNAME', pwd: '$ROOT_PASSWORD', roles: ['root']})" >/dev/null 2>&1 || true
+MEMBER="$(hostname -f):27017"; export MEMBER
+tries=0
+until mongosh --quiet --host 127.0.0.1 --eval '
+  const { MEMBER, ROOT_USERNAME, ROOT_PASSWORD } = process.env;
+  const key = require("fs").readFileSync("/run/quickbite/keyfile", "utf8").trim();
+  const admin = db.getSiblingDB("admin");
+  const works = (step) => { try { step(); return true; } catch (error) { print(error.message); return false; } };
+  works(() => rs.initiate({ _id: "rs0", members: [{ _id: 0, host: MEMBER }] }));
+  for (let i = 0; i < 60 && !db.hello().isWritablePrimary; i++) sleep(500);
+  works(() => admin.createUser({ user: ROOT_USERNAME, pwd: ROOT_PASSWORD, roles: ["root"] }));
+  if (!works(() => admin.auth(ROOT_USERNAME, ROOT_PASSWORD))) {
+    db.getSiblingDB("local").auth("__system", key);
+    admin.changeUserPassword(ROOT_USERNAME, ROOT_PASSWORD);
+    admin.auth(ROOT_USERNAME, ROOT_PASSWORD);
+  }
+'; do
+  tries=$((tries + 1))
+  [ "$tries" -le 30 ] || { echo "the replica set did not come up"; exit 1; }
   sleep 1
 done
 "#;
@@ -60,7 +74,6 @@ pub(super) fn container(platform: &ValidatedPlatform) -> Container {
         env: Some(vec![
             from_secret("ROOT_USERNAME", &login, "username"),
             from_secret("ROOT_PASSWORD", &login, "password"),
-            plain("MEMBER", format!("{}:{}", mongodb_member(platform), Store::Mongodb.port())),
             plain("CACHE_SIZE_GB", cache.to_owned()),
             // mongosh keeps its logs at home.
             plain("HOME", "/home/quickbite".to_owned()),

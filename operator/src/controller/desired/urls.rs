@@ -80,7 +80,7 @@ fn managed_host(platform: &ValidatedPlatform, store: Store) -> String {
 }
 
 /// DNS name of the only member of the managed replica set.
-pub(super) fn mongodb_member(platform: &ValidatedPlatform) -> String {
+fn mongodb_member(platform: &ValidatedPlatform) -> String {
     let name = platform.object_name(Component::Store(Store::Mongodb));
     format!("{name}-0.{name}.{}.svc", platform.namespace)
 }
