@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # parts of one program: see all.sh
 # The images that others are built on: pulled, or made of Debian packages and this machine's Rust toolchain. Either way
 # they end under the same tags.
 
@@ -37,13 +37,13 @@ image_made() {
     note cached
     return
   fi
-  note built
   "$@"
+  note "${IMAGE_VERB:-built}"
 }
 
 # pulled TAG SOURCE: SOURCE under the name TAG
 pulled() {
-  local key
+  local key IMAGE_VERB=pulled
   key=$(echo "pulled $2" | hash_text)
   image_made "$1" "$key" pull_as "$1" "$2" "$key"
 }
@@ -52,7 +52,6 @@ pull_as() {
   engine pull "$2"
   # Through a build, not `tag`, for the label that says where it came from.
   printf 'FROM %s\n' "$2" | engine build -q --label "dev.quickbite.inputs=$3" -t "$1" -
-  note pulled
 }
 
 build_image() { engine build --network host --progress plain "$@"; }
@@ -73,6 +72,7 @@ debian_from_packages() {
   # This machine's certificate bundle goes in, so that builds reach package registries the way this machine does,
   # through a company's proxy for instance; in both places, as installing ca-certificates writes the first anew.
   cp /etc/ssl/certs/ca-certificates.crt "$temp/host.crt"
+  # shellcheck disable=SC2016 # the hooks run in shells of their own
   mmdebstrap --variant=apt --mode=root --include=passwd \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # parts of one program: see all.sh
 # Where made things are kept, how they are named after their inputs, and the lock on them.
 
 CACHE="${QUICKBITE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/quickbite}"

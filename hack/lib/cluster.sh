@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # parts of one program: see all.sh
 # The kind cluster: made, taken up again after its engine died, or found as it was; and what is loaded and installed
 # into it. Everything here is the same whether images were pulled or made.
 
@@ -64,8 +64,7 @@ wait_until() {
 }
 
 cluster_down() {
-  rm -f "$CACHE/cluster.key"
-  # Also half a cluster, of which kind knows only some containers.
+  rm -f "$CACHE/cluster.key" "$CACHE/loaded"
   kind delete cluster --name "$CLUSTER"
 }
 
@@ -91,6 +90,7 @@ load() {
   load_archive "${fresh[@]}" >&2
   while read -r tag content; do
     [ -n "$tag" ] || continue
+    # shellcheck disable=SC2016 # for the shell in the node
     engine exec "$CLUSTER-worker" sh -c 'mkdir -p /kind/loaded && echo "$2" >"/kind/loaded/$1"' sh "${tag//\//_}" "$tag $content"
   done <<<"$record"
   printf '%s\n' "${fresh[@]}"
@@ -106,23 +106,22 @@ load_archive() {
   rm -f "$archive"
 }
 
-load_addons() {
-  local tags=() name
-  for name in "${ADDONS[@]}"; do tags+=("$(addon_tag "$name")"); done
-  load "${tags[@]}"
-}
-
 install_addons() {
-  local name fresh
-  fresh=$(load_addons)
+  local name fresh deployment running
+  # shellcheck disable=SC2046 # one tag a word
+  fresh=$(load $(for name in "${ADDONS[@]}"; do addon_tag "$name"; done))
+  running=$(on_cluster get deployment -A -o name)
   for name in "${ADDONS[@]}"; do
     on_cluster apply --server-side -f "$ROOT/hack/manifests/$name.yaml"
   done
-  # A new image under the old tag is not a change of the Deployment.
-  case "$fresh" in *traefik*) on_cluster -n traefik rollout restart deployment/traefik ;; esac
-  case "$fresh" in *metrics-server*) on_cluster -n kube-system rollout restart deployment/metrics-server ;; esac
-  on_cluster -n traefik rollout status deployment/traefik --timeout=120s
-  on_cluster -n kube-system rollout status deployment/metrics-server --timeout=120s
+  for deployment in traefik/traefik kube-system/metrics-server; do
+    name=${deployment#*/}
+    # A new image under the old tag is no change of a Deployment that ran before.
+    if grep -qF "/$name" <<<"$running" && grep -qF "/$name:" <<<"$fresh"; then
+      on_cluster -n "${deployment%/*}" rollout restart "deployment/$name"
+    fi
+    on_cluster -n "${deployment%/*}" rollout status "deployment/$name" --timeout=120s
+  done
   on_cluster wait --for=condition=Available apiservice/v1beta1.metrics.k8s.io --timeout=60s
   wait_until 60 ingress_answers
 }

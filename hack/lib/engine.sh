@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # parts of one program: see all.sh
 # The container engine: the one that answers, or else Debian's Docker, started here with everything of it in the cache.
 #
 # Our own dockerd has its own socket, data and address ranges, so that it gets in nobody's way, and its pid is kept, so

@@ -1,5 +1,7 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # parts of one program: see all.sh
 # Programs built from Go modules, for machines that cannot pull images: hack/gomod/NAME pins each set.
+
+set -e
 
 KUBERNETES_VERSION=v1.34.4
 

@@ -1,5 +1,7 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # parts of one program: see all.sh
 # The images that the platform runs: stores and addons (pulled or made), and our own from the root Dockerfile.
+
+set -e
 
 STORES=(postgres:17 redis:8 rabbitmq:4 mongodb:6)
 ADDONS=(traefik metrics-server)
@@ -11,13 +13,6 @@ addon_tag() { echo "quickbite.dev/addon/$1:local"; }
 app_tag() { echo "quickbite.dev/$1:$(version)"; }
 
 version() { sed -n '/^\[workspace.package\]/,/^\[/ s/^version *= *"\(.*\)"/\1/p' "$ROOT/Cargo.toml"; }
-
-# What the manifests of the local cluster may name; all of it is loaded into the worker.
-loaded_tags() {
-  local name
-  for name in "${STORES[@]}"; do store_tag "$name"; done
-  for name in "${COMPONENTS[@]}"; do app_tag "$name"; done
-}
 
 store_image() {
   local name=${1%%:*} tag key
@@ -93,4 +88,10 @@ apps_are() {
   for name in "${COMPONENTS[@]}"; do
     [ "$(image_label "$(app_tag "$name")")" = "$1" ] || return 1
   done
+}
+
+# remove_images: all that this made or pulled in an engine that is not ours to throw away
+remove_images() {
+  # shellcheck disable=SC2046 # one id a word
+  engine image rm -f $(engine image ls -q --filter label=dev.quickbite.inputs | sort -u) || true
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # parts of one program: see all.sh
 # What a person sees while `make up` runs: one line a step, with its time; the rest goes to files.
 #
 # Steps may run side by side, so a line is printed when a step ends, numbered in that order. What is still running
@@ -67,7 +67,7 @@ heartbeat() {
 
 # step TITLE COMMAND...: runs it with its output in a file; the last `note` stands on the step's line.
 step() {
-  local title=$1 start file status=0 number spent
+  local title=$1 start file status=0 spent
   shift
   start=$(now_ms)
   file="$RUN_DIR/${title//[ \/:]/-}"
@@ -75,33 +75,34 @@ step() {
   # A function called under `||` or `if` loses `set -e`; its own subshell, waited for, keeps it.
   (
     set -euo pipefail
-    NOTE_FILE="$file.note"
-    "$@"
+    NOTE_FILE="$file.note" "$@"
   ) >"$file.log" 2>&1 9>&- &
   wait $! || status=$?
   rm -f "$RUN_DIR/running/${title//\//-}"
   spent=$(($(now_ms) - start))
-  number=$(
-    exec 8>>"$RUN_DIR/count.lock"
-    flock 8
-    n=$(($(cat "$RUN_DIR/count") + 1))
-    echo "$n" >"$RUN_DIR/count"
-    echo "$n"
-  )
-  [ -n "$TTY" ] && printf '\r\033[K'
   if [ "$status" = 0 ]; then
-    printf '[%2d/%d] %s %s (%s)\n' "$number" "$STEPS" "$(dots "$title")" \
-      "$(cat "$file.note" 2>/dev/null || echo done)" "$(elapsed "$spent")"
+    step_line "$title" "$(cat "$file.note" 2>/dev/null || echo ready)" "$spent"
     printf '%s\t%s\n' "$spent" "$title" >>"$RUN_DIR/times"
     return 0
   fi
-  printf '[%2d/%d] %s FAILED (%s)\n' "$number" "$STEPS" "$(dots "$title")" "$(elapsed "$spent")"
+  step_line "$title" FAILED "$spent"
   {
     echo "--- the last lines of $file.log:"
     tail -n 20 "$file.log"
     echo "--- step \"$title\" failed; its whole log: $file.log"
   } >&2
   return "$status"
+}
+
+# One writer at a time, so that lines and their numbers come in order.
+step_line() {
+  (
+    flock 8
+    local number=$(($(cat "$RUN_DIR/count") + 1))
+    echo "$number" >"$RUN_DIR/count"
+    if [ -n "$TTY" ]; then printf '\r\033[K'; fi
+    printf '[%2d/%d] %s %s (%s)\n' "$number" "$STEPS" "$(dots "$1")" "$2" "$(elapsed "$3")"
+  ) 8>>"$RUN_DIR/count.lock"
 }
 
 dots() {

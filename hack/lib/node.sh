@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # parts of one program: see all.sh
 # The node image: kindest/node, or one made of Debian packages and the binaries of hack/gomod.
 
 NODE_TAG=quickbite.dev/node:1.34

@@ -1,31 +1,31 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # parts of one program: see all.sh
 # QuickBite on the cluster: the operator, the sample platform, and waiting until it is Ready.
 
-LOADED="" # what load_images loaded, in a file: steps run in shells of their own
+# What was loaded and not yet acted on; kept in a file until restart_changed has done its work, even if this run is cut
+# off in between.
+LOADED="$CACHE/loaded"
 
-load_images() {
-  local tags=() fresh
-  while read -r tag; do
-    if [ -n "$(image_id "$tag")" ]; then tags+=("$tag"); fi
-  done < <(loaded_tags)
+load_stores() {
+  local tags=() name fresh
+  for name in "${STORES[@]}"; do tags+=("$(store_tag "$name")"); done
   fresh=$(load "${tags[@]}")
-  # Kept until restart_changed has done its work, even if this run is cut off in between.
-  if [ -n "$fresh" ]; then
-    echo "$fresh" >>"$LOADED"
-    note "$(wc -l <<<"$fresh") loaded"
-  else
-    note "nothing new"
-  fi
+  note "$(count_words "$fresh") loaded"
 }
+
+load_apps() {
+  local tags=() name fresh
+  for name in "${COMPONENTS[@]}"; do tags+=("$(app_tag "$name")"); done
+  fresh=$(load "${tags[@]}")
+  [ -z "$fresh" ] || echo "$fresh" >>"$LOADED"
+  note "$(count_words "$fresh") loaded"
+}
+
+count_words() { wc -w <<<"$1"; }
 
 install_operator() {
   on_cluster apply --server-side --force-conflicts -k "$ROOT/kustomize/base"
-  on_cluster wait --for=condition=Established crd -l app.kubernetes.io/part-of=quickbite --timeout=60s ||
-    on_cluster wait --for=condition=Established crd/quickbiteplatforms.quickbite.dev --timeout=60s
-  if grep -q "quickbite.dev/operator:" "$LOADED" 2>/dev/null; then
-    on_cluster -n quickbite-system rollout restart deployment -l app.kubernetes.io/part-of=quickbite
-  fi
-  on_cluster -n quickbite-system wait --for=condition=Available deployment --all --timeout=120s
+  on_cluster wait --for=condition=Established crd/quickbiteplatforms.quickbite.dev --timeout=60s
+  on_cluster -n quickbite-system rollout status deployment/quickbite-operator --timeout=120s
 }
 
 apply_platform() { on_cluster apply --server-side --force-conflicts -k "$ROOT/kustomize/overlays/development"; }
@@ -34,17 +34,28 @@ apply_platform() { on_cluster apply --server-side --force-conflicts -k "$ROOT/ku
 # there already: the Job is removed, which the operator puts back, and the Deployment restarted.
 restart_changed() {
   local service selector changed=()
-  [ -s "$LOADED" ] || return 0
+  if [ ! -s "$LOADED" ]; then
+    note none
+    return
+  fi
+  if grep -q "quickbite.dev/operator:" "$LOADED" && restart quickbite-system app.kubernetes.io/name=quickbite-operator; then
+    changed+=(operator)
+  fi
   for service in "${SERVICES[@]}"; do
     grep -q "quickbite.dev/$service:" "$LOADED" || continue
+    on_cluster -n quickbite delete job --ignore-not-found \
+      -l "app.kubernetes.io/component=$service,quickbite.dev/role=migration"
     selector="app.kubernetes.io/part-of=quickbite,app.kubernetes.io/component=$service"
-    [ -n "$(on_cluster -n quickbite get deployment -l "$selector" -o name)" ] || continue
-    on_cluster -n quickbite delete job -l "app.kubernetes.io/component=$service,quickbite.dev/role=migration"
-    on_cluster -n quickbite rollout restart deployment -l "$selector"
-    changed+=("$service")
+    if restart quickbite "$selector"; then changed+=("$service"); fi
   done
   rm -f "$LOADED"
-  if [ ${#changed[@]} -gt 0 ]; then note "restarted ${changed[*]}"; else note "nothing changed"; fi
+  note "${changed[*]:-none}"
+}
+
+# restart NAMESPACE SELECTOR: false where there is nothing to restart
+restart() {
+  [ -n "$(on_cluster -n "$1" get deployment -l "$2" -o name)" ] || return 1
+  on_cluster -n "$1" rollout restart deployment -l "$2"
 }
 
 # platform_ready: waits for Ready=True of this generation, saying what it waits for.
@@ -74,9 +85,10 @@ platform_condition() {
     | .status.conditions[]? | select(.type == "Ready" and (.observedGeneration // $now) == $now) | .status'
 }
 
+# What is not there yet, and the operator's own words on it.
 platform_waits_for() {
   on_cluster -n quickbite get qbp quickbite -o json 2>/dev/null | jq -r '
-    [ (.status.conditions // [])[] | select(.type == "Ready" and .status != "True") | (.message // .reason) ]
-    + [ (.status.components // [])[]? | select(.ready == false) | .name ]
+    [ (.status.components // [])[] | select(.ready < .desired) | .name + (if (.message // "") == "" then "" else " (\(.message))" end) ]
+    + [ (.status.conditions // [])[] | select(.type == "Ready" and .status != "True") | (.message // .reason) ]
     | if length == 0 then "the operator to report" else join(", ") end' || echo "the platform object"
 }

@@ -1,9 +1,9 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # parts of one program: see all.sh
 # What must be true before anything starts; each answer is one sentence that says what to do.
 
 preflight() {
-  local command
-  for command in curl flock git jq sha256sum; do
+  local command # beyond what every system has
+  for command in curl flock jq; do
     command -v "$command" >/dev/null || preflight_tool "$command"
   done
   preflight_engine
@@ -11,16 +11,14 @@ preflight() {
   preflight_disk
   preflight_go
   preflight_rust
-  note "ok"
 }
 
 preflight_tool() {
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     case "$1" in
       flock) apt_install util-linux ;;
-      sha256sum) apt_install coreutils ;;
       *) apt_install "$1" ;;
-    esac
+    esac >&2
     return
   fi
   die "$1 is missing: install it and run make up again."
@@ -34,10 +32,11 @@ preflight_engine() {
 
 preflight_ports() {
   local port
-  for port in 8080 8443; do
+  # shellcheck disable=SC2013 # numbers
+  for port in $(sed -n 's/^ *hostPort: *//p' "$ROOT/hack/manifests/kind.yaml"); do
     port_busy "$port" || continue
     own_port "$port" && continue
-    die "Port $port on 127.0.0.1 is taken by another program, and the local cluster's ingress needs it: stop that program and run make up again."
+    die "Port $port on 127.0.0.1 is taken by another program and the local cluster needs it: stop that program and run make up again."
   done
 }
 
@@ -45,7 +44,7 @@ port_busy() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # Whether it is our worker that publishes the port.
 own_port() {
-  engine_use && answers engine version &&
+  engine_use && answers "$ENGINE" version &&
     engine container inspect --format '{{json .HostConfig.PortBindings}}' "$CLUSTER-worker" 2>/dev/null | grep -q "\"$1\""
 }
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # parts of one program: see all.sh
 # kind and kubectl of fitting versions: the machine's own where they fit, else built into the cache's bin folder.
 
 # have_kind: one that knows the node images of Kubernetes 1.34
