@@ -51,10 +51,14 @@ pulled() {
 pull_as() {
   engine pull "$2"
   # Through a build, not `tag`, for the label that says where it came from.
-  printf 'FROM %s\n' "$2" | engine build -q --label "dev.quickbite.inputs=$3" -t "$1" -
+  printf 'FROM %s\n' "$2" | engine build -q --label "dev.quickbite.inputs=$3" -t "$1" -f - "$ROOT/hack/manifests"
 }
 
-build_image() { engine build --network host --progress plain "$@"; }
+build_image() {
+  local options=(--network host)
+  [ "$ENGINE" = podman ] || options+=(--progress plain)
+  engine build "${options[@]}" "$@"
+}
 
 base_debian() {
   local suite=$1 tag="$DEBIAN_TAG:$1"

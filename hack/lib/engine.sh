@@ -12,7 +12,10 @@ engine() { "$ENGINE" "$@"; }
 
 answers() { timeout 10 "$@" >/dev/null 2>&1; }
 
-use_docker() { ENGINE=docker; }
+use_docker() {
+  ENGINE=docker
+  export DOCKER_BUILDKIT=1
+}
 use_podman() {
   ENGINE=podman
   export KIND_EXPERIMENTAL_PROVIDER=podman
@@ -50,8 +53,9 @@ engine_use() {
 
 # engine_ensure: installs and starts what is missing.
 engine_ensure() {
+  [ "$(engine_kind)" != none ] || engine_install
   case "$(engine_kind)" in
-    docker | podman)
+    docker | podman) # perhaps by that very installation, where systemd starts services
       note "the one that answers"
       return
       ;;
@@ -72,8 +76,7 @@ engine_install() {
   for package in docker.io iptables ca-certificates; do
     dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
   done
-  [ ${#missing[@]} = 0 ] && return
-  apt_install "${missing[@]}"
+  [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 }
 
 # A dockerd that was killed leaves its pid file, its containerd and the containers' shims behind. Only processes whose

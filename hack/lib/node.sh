@@ -2,7 +2,8 @@
 # The node image: kindest/node, or one made of Debian packages and the binaries of hack/gomod.
 
 NODE_TAG=quickbite.dev/node:1.34
-KIND_NODE=docker.io/kindest/node:v1.34.3
+# The one that the release notes of kind v0.33 name for 1.34: images belong to a release of kind.
+KIND_NODE=docker.io/kindest/node:v1.34.11@sha256:44e222ee2132dab25ff87301682f89eb82c7880ea3a1bf543bfe9708fd08d67d
 
 node_image() {
   if can_pull; then

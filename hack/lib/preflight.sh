@@ -11,6 +11,7 @@ preflight() {
   preflight_disk
   preflight_go
   preflight_rust
+  preflight_kubectl
 }
 
 preflight_tool() {
@@ -83,4 +84,9 @@ preflight_rust() {
   pull_likely && return
   command -v rustc >/dev/null && return
   die "No image registry is at hand and no Rust toolchain is installed to seed the build image with: install Rust 1.95 (rustup) and run make up again."
+}
+
+# Elsewhere than on Linux the node's kubectl does not run.
+preflight_kubectl() {
+  [ "$(uname -s)" = Linux ] || have_kubectl || die "kubectl 1.33 or newer is missing: install it and run make up again."
 }

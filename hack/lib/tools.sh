@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # parts of one program: see all.sh
 # kind and kubectl of fitting versions: the machine's own where they fit, else built into the cache's bin folder.
 
-# have_kind: one that knows the node images of Kubernetes 1.34
+# have_kind: of the release that the node image belongs to, or newer
 have_kind() {
   [ -x "$CACHE/bin/kind" ] && return
-  command -v kind >/dev/null && newer "$(kind version -q 2>/dev/null)" 0.30
+  command -v kind >/dev/null && newer "$(kind version -q 2>/dev/null)" 0.33
 }
 
 # kubectl may be one minor version off its server.
@@ -24,13 +24,24 @@ tool_kind() {
   ln -sfn "$MADE/kind" "$CACHE/bin/kind"
 }
 
+# The node image has one that fits by definition.
 tool_kubectl() {
-  if have_kubectl && [ ! -L "$CACHE/bin/kubectl" ]; then
+  local id container
+  if have_kubectl && [ ! -e "$CACHE/bin/kubectl" ]; then
     note "the installed one"
     return
   fi
-  go_made kubernetes
-  ln -sfn "$MADE/kubectl" "$CACHE/bin/kubectl"
+  id=$(image_id "$NODE_TAG")
+  if [ -x "$CACHE/bin/kubectl" ] && [ "$(cat "$CACHE/kubectl.from" 2>/dev/null)" = "$id" ]; then
+    note cached
+    return
+  fi
+  container=$(engine create "$NODE_TAG")
+  engine cp "$container:/usr/bin/kubectl" "$CACHE/bin/.kubectl"
+  engine rm "$container" >/dev/null
+  mv "$CACHE/bin/.kubectl" "$CACHE/bin/kubectl"
+  echo "$id" >"$CACHE/kubectl.from"
+  note "from the node image"
 }
 
 # programs NAME: a set that only a machine without a registry needs
