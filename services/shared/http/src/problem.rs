@@ -277,3 +277,74 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use quickbite_telemetry::CorrelationId;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    async fn rendered(problem: Problem) -> (Response, Value) {
+        let (parts, body) = problem.into_response().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let json = serde_json::from_slice(&bytes).unwrap();
+        (Response::from_parts(parts, axum::body::Body::empty()), json)
+    }
+
+    #[tokio::test]
+    async fn a_problem_has_the_members_of_rfc_9457_and_of_this_platform() {
+        let id = CorrelationId::parse("c-1").unwrap();
+        let problem = async { rendered(Problem::conflict("email_taken", "Taken")).await };
+        let scoped = instance::scope("/api/users/register".to_owned(), problem);
+        let (response, json) = correlation::scope(id, scoped).await;
+        assert_eq!(response.status(), 409);
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
+        assert_eq!(
+            json,
+            json!({
+                "type": "https://quickbite.dev/problems/email_taken",
+                "title": "Conflict",
+                "status": 409,
+                "detail": "Taken",
+                "instance": "/api/users/register",
+                "success": false,
+                "message": "Taken",
+                "code": "email_taken",
+                "correlationId": "c-1",
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn field_errors_are_listed() {
+        let (_, json) = rendered(Problem::field("items[0].quantity", "must be 1 to 50")).await;
+        assert_eq!(
+            json["errors"],
+            json!([{"field": "items[0].quantity", "message": "must be 1 to 50"}])
+        );
+    }
+
+    #[tokio::test]
+    async fn the_cause_of_a_500_is_not_shown() {
+        let (_, json) = rendered(Problem::internal("password=hunter2")).await;
+        assert!(!json.to_string().contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn headers_of_a_problem_are_sent() {
+        let (response, _) = rendered(Problem::unavailable("x", "x").retry_after(7)).await;
+        assert_eq!(response.headers()["retry-after"], "7");
+    }
+
+    #[test]
+    fn the_cause_is_the_source_of_the_error() {
+        let problem = Problem::internal("disk full");
+        assert_eq!(problem.source().unwrap().to_string(), "disk full");
+        assert!(!problem.to_string().contains("disk full"));
+    }
+}

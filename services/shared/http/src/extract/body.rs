@@ -3,7 +3,6 @@
 //! 400 is kept for what is no JSON at all; JSON of the wrong type or against a rule is 422 with the
 //! field's path. A NUL in a string is refused for every service alike: PostgreSQL cannot store it.
 
-use std::error::Error;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
@@ -11,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use garde::Validate;
 use http::{HeaderMap, StatusCode, header};
-use http_body_util::LengthLimitError;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::problem::{FieldError, Problem};
@@ -80,7 +78,9 @@ pub(crate) fn too_large() -> Problem {
 pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     match tokio::time::timeout(READ_TIMEOUT, Bytes::from_request(request, state)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(rejection)) if is_over_limit(&rejection) => Err(too_large()),
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(too_large())
+        }
         Ok(Err(_)) => Err(Problem::bad_request(
             "body_unreadable",
             "The body broke off",
@@ -91,17 +91,6 @@ pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<
             "The body did not arrive in time",
         )),
     }
-}
-
-fn is_over_limit(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.is::<LengthLimitError>() {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }
 
 fn parse<T>(bytes: &[u8]) -> Result<T, Problem>
@@ -190,4 +179,136 @@ fn camel_case(path: &str) -> String {
         }
     }
     camel
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use garde::Validate;
+    use http::HeaderValue;
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, Validate)]
+    #[serde(rename_all = "camelCase")]
+    struct Order {
+        #[garde(dive)]
+        line_items: Vec<Line>,
+    }
+
+    #[derive(Debug, Deserialize, Validate)]
+    #[serde(rename_all = "camelCase")]
+    struct Line {
+        #[garde(range(min = 1, max = 50))]
+        item_quantity: u32,
+        #[garde(skip)]
+        #[serde(default)]
+        #[expect(dead_code, reason = "only parsed")]
+        notes: String,
+    }
+
+    fn refusal(body: &[u8]) -> crate::ProblemBody {
+        parse::<Order>(body).unwrap_err().body()
+    }
+
+    fn field_of(body: &[u8]) -> String {
+        refusal(body).errors.remove(0).field
+    }
+
+    #[test]
+    fn what_is_no_json_is_a_400() {
+        for bad in [
+            "",
+            " ",
+            "{",
+            "{\"lineItems\": [}",
+            "{\"lineItems\": []} x",
+            "\u{feff}{}",
+        ] {
+            assert_eq!(refusal(bad.as_bytes()).status, 400, "{bad:?}");
+        }
+        assert_eq!(refusal(b"{\"lineItems\": \"\xff\"}").status, 400);
+    }
+
+    #[test]
+    fn a_type_error_does_not_hide_that_the_rest_is_no_json() {
+        assert_eq!(refusal(b"{\"lineItems\": 1, oops").status, 400);
+    }
+
+    #[test]
+    fn json_of_the_wrong_type_is_a_422_at_its_path() {
+        let body = br#"{"lineItems": [{"itemQuantity": 1}, {"itemQuantity": "two"}]}"#;
+        assert_eq!(refusal(body).status, 422);
+        assert_eq!(field_of(body), "lineItems[1].itemQuantity");
+    }
+
+    #[test]
+    fn json_against_a_rule_is_a_422_at_its_path_in_camel_case() {
+        let body = br#"{"lineItems": [{"itemQuantity": 51}]}"#;
+        assert_eq!(field_of(body), "lineItems[0].itemQuantity");
+    }
+
+    #[test]
+    fn a_missing_field_is_named_in_the_message() {
+        assert!(refusal(b"{}").detail.contains("lineItems"));
+    }
+
+    #[test]
+    fn nesting_without_end_is_refused_and_not_followed() {
+        let deep = "[".repeat(500_000);
+        assert_eq!(refusal(deep.as_bytes()).status, 400);
+    }
+
+    #[test]
+    fn a_nul_in_a_string_is_refused_and_an_escaped_backslash_before_u0000_is_not() {
+        let with = |notes: &str| {
+            let body = format!(r#"{{"lineItems": [{{"itemQuantity": 1, "notes": "{notes}"}}]}}"#);
+            parse::<Order>(body.as_bytes()).is_ok()
+        };
+        assert!(!with(r"a\u0000b"));
+        assert!(!with(r"\\\u0000"));
+        assert!(with(r"\\u0000"));
+        assert!(with(r"\n\u0001"));
+    }
+
+    #[test]
+    fn only_json_content_types_are_taken() {
+        let is = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
+            is_json(&headers)
+        };
+        assert!(is("application/json"));
+        assert!(is("Application/JSON; charset=utf-8"));
+        assert!(is("application/merge-patch+json"));
+        assert!(!is("text/plain") && !is("application/jsonp") && !is("text/json+json"));
+        assert!(!is_json(&HeaderMap::new()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_arrive_is_given_up() {
+        let never = futures::stream::pending::<Result<Bytes, std::io::Error>>();
+        let request = Request::new(Body::from_stream(never));
+        assert_eq!(read(request, &()).await.unwrap_err().status(), 408);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_a_400() {
+        let broken = futures::stream::iter([Err::<Bytes, _>(std::io::Error::other("gone"))]);
+        let request = Request::new(Body::from_stream(broken));
+        assert_eq!(read(request, &()).await.unwrap_err().status(), 400);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_parsing_panic_or_answer_anything_but_400_and_422(
+            body in proptest::collection::vec(any::<u8>(), 0..200)
+        ) {
+            if let Err(problem) = parse::<Order>(&body) {
+                prop_assert!([400, 422].contains(&problem.status().as_u16()));
+            }
+        }
+    }
 }

@@ -36,3 +36,36 @@ pub(super) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
 fn form_pairs(query: &str) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(query.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Filter {
+        open: Option<bool>,
+        q: Option<String>,
+    }
+
+    #[test]
+    fn parameters_are_read_and_unknown_ones_left_alone() {
+        let filter: Filter = parse("open=true&q=a%20b&limit=3").unwrap();
+        assert_eq!(
+            (filter.open, filter.q.as_deref()),
+            (Some(true), Some("a b"))
+        );
+    }
+
+    #[test]
+    fn a_parameter_of_the_wrong_type_is_a_422_that_names_it() {
+        let body = parse::<Filter>("open=maybe").unwrap_err().body();
+        assert_eq!((body.status, body.errors[0].field.as_str()), (422, "open"));
+    }
+
+    #[test]
+    fn a_hidden_nul_is_refused() {
+        assert_eq!(parse::<Filter>("q=a%00").unwrap_err().status(), 422);
+    }
+}

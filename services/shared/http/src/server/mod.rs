@@ -9,3 +9,6 @@ mod observe;
 pub use accept::{serve, serve_on};
 pub use app::app;
 pub use args::{ServerArgs, Service};
+
+#[cfg(test)]
+mod tests;
