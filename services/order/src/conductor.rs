@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::order::Order;
 use crate::domain::saga::{Event, Refused, Timeouts};
+use crate::figures::count;
 use crate::store::Orders;
 
 /// What an event did.
@@ -56,7 +57,7 @@ impl Conductor {
         &self,
         order_id: Uuid,
         claim: Option<Claim<'_>>,
-        decide: impl FnOnce(&mut Order) -> Option<Event>,
+        decide: impl FnOnce(&mut Order) -> Event,
     ) -> Result<Outcome, sqlx::Error> {
         let Some((mut transaction, mut order)) = self.orders.lock(order_id).await? else {
             return Ok(Outcome::Unknown);
@@ -72,13 +73,13 @@ impl Conductor {
         {
             return Ok(Outcome::Repeated);
         }
-        if let Some(event) = decide(&mut order) {
-            match order.apply(event, self.clock.now(), &self.timeouts) {
-                Ok(change) => self.orders.save(transaction, &order, &change).await?,
-                Err(refused) => return Ok(Outcome::Refused(refused)),
+        let event = decide(&mut order);
+        match order.apply(event, self.clock.now(), &self.timeouts) {
+            Ok(change) => {
+                self.orders.save(transaction, &order, &change).await?;
+                count(&change);
             }
-        } else {
-            transaction.commit().await?;
+            Err(refused) => return Ok(Outcome::Refused(refused)),
         }
         Ok(Outcome::Done(Box::new(order)))
     }
@@ -100,11 +101,14 @@ impl Conductor {
                     attempts = order.saga.attempts, "a step of the saga ran out of time"
                 );
                 self.orders.save(transaction, &order, &change).await?;
+                count(&change);
+                Ok(true)
             }
+            // Time is never refused; were it, this sweep must not go round for ever.
             Err(refused) => {
-                tracing::error!(order_id = %order.id, %refused, "a deadline was refused")
+                tracing::error!(order_id = %order.id, %refused, "a deadline was refused");
+                Ok(false)
             }
         }
-        Ok(true)
     }
 }

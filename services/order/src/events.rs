@@ -36,7 +36,7 @@ impl Handler for Replies {
             message_id: message.id,
         };
         let order_id = reply.order_id;
-        let decide = |order: &mut Order| Some(answer(order, command, ticket, reply));
+        let decide = |order: &mut Order| answer(order, command, ticket, reply);
         settle(
             self.conductor
                 .conduct(order_id, Some(claim), decide)
@@ -127,7 +127,7 @@ impl Facts {
         };
         settle(
             self.conductor
-                .conduct(order_id, Some(claim), |_| Some(event))
+                .conduct(order_id, Some(claim), |_| event)
                 .await?,
             message,
         )

@@ -7,6 +7,7 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod events;
+mod figures;
 pub mod live;
 pub mod routes;
 pub mod state;
@@ -34,7 +35,8 @@ pub const SERVICE: Service = Service {
     name: "order",
     version: env!("CARGO_PKG_VERSION"),
 };
-const PREFETCH: u16 = 32;
+/// Below the pool's size: a handler needs a connection, and requests need some too.
+const PREFETCH: u16 = 8;
 
 /// Makes role, database and schema.
 ///

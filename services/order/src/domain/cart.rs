@@ -105,7 +105,7 @@ fn line(restaurant: &RestaurantSnapshot, wanted: &CartItem) -> Result<Line, Cart
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::order::fixtures::{cart, restaurant};
+    use crate::domain::fixtures::{cart, restaurant};
 
     #[test]
     fn a_cart_is_priced_by_the_restaurants_menu() {

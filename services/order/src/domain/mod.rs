@@ -1,6 +1,8 @@
 //! What an order is and what may happen to it: no HTTP, no SQL, no clock of its own.
 
 pub mod cart;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod messages;
 pub mod order;
 pub mod saga;

@@ -31,7 +31,9 @@ where
         let headers = request.headers();
         // Proxies turn "no body" into an empty chunked one, so its type tells whether one was meant.
         let empty = !headers.contains_key(header::CONTENT_TYPE)
-            || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
+            || headers
+                .get(header::CONTENT_LENGTH)
+                .is_some_and(|length| length == "0");
         if empty {
             return Ok(Self(T::default()));
         }

@@ -66,3 +66,17 @@ fn others() -> OpenApiRouter<AppState> {
         .routes(routes!(sagas::retry_saga))
         .routes(routes!(sagas::compensate_saga))
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_that_is_checked_in_describes_these_routes() {
+        let checked_in = include_str!("../../openapi.json");
+        let served =
+            quickbite_http::openapi::render(&super::openapi()).expect("the document serialises");
+        assert!(
+            served == checked_in,
+            "services/order/openapi.json is out of date: make generate"
+        );
+    }
+}

@@ -18,6 +18,7 @@ use super::place_body::{Destination, PlaceOrder, Wanted};
 use super::views::OrderView;
 use crate::domain::order::{Change, NewOrder, Order};
 use crate::error::ApiError;
+use crate::figures::count;
 use crate::live::News;
 use crate::state::AppState;
 use crate::store::Inserted;
@@ -43,7 +44,10 @@ pub(super) async fn place_order(
     let (order, change) = priced(&app, customer.user_id, &wanted).await?;
     let scope = scope.map(|Extension(scope)| scope_key(&scope));
     let order = match app.orders.insert(&order, &change, scope.as_deref()).await? {
-        Inserted::New => order,
+        Inserted::New => {
+            count(&change);
+            order
+        }
         Inserted::Before(id) => app
             .orders
             .get(id)
@@ -61,15 +65,15 @@ async fn priced(
     let deadline = Instant::now() + CATCH_UP;
     let mut news = app.live.subscribe();
     loop {
-        let refused = match attempt(app, customer, wanted).await {
-            Err(error @ (ApiError::Cart(_) | ApiError::AddressNotFound(_))) => error,
+        match attempt(app, customer, wanted).await {
+            Err(ApiError::Cart(_) | ApiError::AddressNotFound(_)) => {}
             outcome => return outcome,
-        };
+        }
         // Anything heard but other orders' news is a reason to look again.
         let heard =
             async { while matches!(news.recv().await, Ok(News::Order(_) | News::Position(..))) {} };
         if timeout_at(deadline, heard).await.is_err() {
-            return Err(refused);
+            return attempt(app, customer, wanted).await;
         }
     }
 }

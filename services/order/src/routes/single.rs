@@ -32,7 +32,7 @@ pub(super) async fn visible(
 
 /// The order after `event`.
 pub(super) async fn conduct(app: &AppState, id: Uuid, event: Event) -> Result<Order, ApiError> {
-    match app.conductor.conduct(id, None, |_| Some(event)).await? {
+    match app.conductor.conduct(id, None, |_| event).await? {
         Outcome::Done(order) => Ok(*order),
         Outcome::Refused(refused) => Err(refused.into()),
         Outcome::Unknown | Outcome::Repeated => Err(ApiError::OrderNotFound(id)),

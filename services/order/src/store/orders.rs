@@ -100,7 +100,8 @@ impl Orders {
         Ok(row.map(Order::from))
     }
 
-    /// One order, held for a change until the transaction ends.
+    /// One order, held for a change until the transaction ends. Both rows are locked: after a wait PostgreSQL reads
+    /// only locked rows anew, and a stale half beside a fresh one would be stored.
     ///
     /// # Errors
     /// When the database fails.
@@ -109,7 +110,7 @@ impl Orders {
         id: Uuid,
     ) -> Result<Option<(Transaction<'static, Postgres>, Order)>, sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
-        let row = sqlx::query_as::<_, OrderRow>(select_order!("WHERE o.id = $1 FOR UPDATE OF s"))
+        let row = sqlx::query_as::<_, OrderRow>(select_order!("WHERE o.id = $1 FOR NO KEY UPDATE"))
             .bind(id)
             .fetch_optional(&mut *transaction)
             .await?;
@@ -126,7 +127,7 @@ impl Orders {
     ) -> Result<Option<(Transaction<'static, Postgres>, Order)>, sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
         let row = sqlx::query_as::<_, OrderRow>(select_order!(
-            "WHERE s.deadline <= $1 ORDER BY s.deadline LIMIT 1 FOR UPDATE OF s SKIP LOCKED"
+            "WHERE s.deadline <= $1 ORDER BY s.deadline LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"
         ))
         .bind(now.to_sqlx())
         .fetch_optional(&mut *transaction)

@@ -1,9 +1,9 @@
 //! The other services, as they answer when all is well.
 
+use quickbite_events::command::Reply;
 use quickbite_events::command::driver::DeliveryCreated;
 use quickbite_events::command::payment::PaymentAuthorized;
 use quickbite_events::command::restaurant::{PricedItem, ReserveTicket, TicketReserved};
-use quickbite_events::command::Reply;
 use quickbite_events::payload::delivery::{self, DeliverySnapshot};
 use quickbite_events::payload::restaurant::RestaurantSnapshot;
 use quickbite_events::{Envelope, Outgoing};
@@ -17,13 +17,23 @@ use crate::stage::{Stage, address, now};
 pub(crate) fn willing(command: &Envelope, restaurant: &RestaurantSnapshot) -> Outgoing {
     let order_id = command.subject;
     let reply = match command.kind.as_str() {
-        "restaurant.reserve_ticket" => Reply::ok(command, order_id, Some(&ticket(command, restaurant))),
-        "payment.authorize" => {
-            Reply::ok(command, order_id, Some(&PaymentAuthorized { payment_id: Uuid::now_v7() }))
+        "restaurant.reserve_ticket" => {
+            Reply::ok(command, order_id, Some(&ticket(command, restaurant)))
         }
-        "driver.create_delivery" => {
-            Reply::ok(command, order_id, Some(&DeliveryCreated { delivery_id: Uuid::now_v7() }))
-        }
+        "payment.authorize" => Reply::ok(
+            command,
+            order_id,
+            Some(&PaymentAuthorized {
+                payment_id: Uuid::now_v7(),
+            }),
+        ),
+        "driver.create_delivery" => Reply::ok(
+            command,
+            order_id,
+            Some(&DeliveryCreated {
+                delivery_id: Uuid::now_v7(),
+            }),
+        ),
         _ => Reply::done(command, order_id),
     };
     Outgoing::reply(command, &reply)
@@ -32,7 +42,11 @@ pub(crate) fn willing(command: &Envelope, restaurant: &RestaurantSnapshot) -> Ou
 fn ticket(command: &Envelope, restaurant: &RestaurantSnapshot) -> TicketReserved {
     let wanted: ReserveTicket = command.parse().unwrap();
     let priced = |item: &quickbite_events::command::restaurant::TicketItem| {
-        let known = restaurant.menu.iter().find(|known| known.item_id == item.item_id).unwrap();
+        let known = restaurant
+            .menu
+            .iter()
+            .find(|known| known.item_id == item.item_id)
+            .unwrap();
         PricedItem {
             item_id: item.item_id,
             name: known.name.clone(),
@@ -77,7 +91,13 @@ impl Stage {
     }
 
     pub(crate) async fn kitchen(&self, order: Uuid, step: &str) {
-        let answer = self.post(&format!("/api/orders/{order}/{step}"), &self.owner, &json!({})).await;
+        let answer = self
+            .post(
+                &format!("/api/orders/{order}/{step}"),
+                &self.owner,
+                &json!({}),
+            )
+            .await;
         assert_eq!(answer.status, 200, "{step}: {}", answer.body);
     }
 
@@ -97,9 +117,20 @@ impl Stage {
         let driver = identity(quickbite_auth::Role::Driver);
         let snapshot = delivery(self, order, driver.user_id);
         let id = snapshot.delivery_id;
-        self.tell(&Outgoing::event(id, 2, &delivery::Assigned(snapshot.clone()))).await;
-        self.tell(&Outgoing::event(id, 3, &delivery::PickedUp(snapshot.clone()))).await;
-        self.tell(&Outgoing::event(id, 4, &delivery::Delivered(snapshot))).await;
+        self.tell(&Outgoing::event(
+            id,
+            2,
+            &delivery::Assigned(snapshot.clone()),
+        ))
+        .await;
+        self.tell(&Outgoing::event(
+            id,
+            3,
+            &delivery::PickedUp(snapshot.clone()),
+        ))
+        .await;
+        self.tell(&Outgoing::event(id, 4, &delivery::Delivered(snapshot)))
+            .await;
         driver
     }
 }

@@ -11,14 +11,21 @@ use uuid::Uuid;
 use crate::stage::{Stage, address, opened};
 
 fn closed(restaurant: &RestaurantSnapshot, version: i64) -> Outgoing {
-    let snapshot = RestaurantSnapshot { open: false, version, ..restaurant.clone() };
+    let snapshot = RestaurantSnapshot {
+        open: false,
+        version,
+        ..restaurant.clone()
+    };
     Outgoing::event(snapshot.restaurant_id, version, &Closed(snapshot))
 }
 
 impl Stage {
     async fn refusal(&self) -> (u16, String) {
         let answer = self.post("/api/orders", &self.customer, &self.cart()).await;
-        (answer.status.as_u16(), answer.body["code"].as_str().unwrap_or_default().to_owned())
+        (
+            answer.status.as_u16(),
+            answer.body["code"].as_str().unwrap_or_default().to_owned(),
+        )
     }
 }
 
@@ -42,8 +49,21 @@ async fn a_restaurant_that_is_unknown_closed_or_deleted_serves_nobody() {
     // What is older than what is known changes nothing.
     stage.tell(&opened(&stage.restaurant)).await;
     assert_eq!(stage.refusal().await, (422, "restaurant_closed".into()));
-    let RestaurantSnapshot { restaurant_id, owner_id, .. } = stage.restaurant;
-    stage.tell(&Outgoing::event(restaurant_id, 5, &Deleted { restaurant_id, owner_id })).await;
+    let RestaurantSnapshot {
+        restaurant_id,
+        owner_id,
+        ..
+    } = stage.restaurant;
+    stage
+        .tell(&Outgoing::event(
+            restaurant_id,
+            5,
+            &Deleted {
+                restaurant_id,
+                owner_id,
+            },
+        ))
+        .await;
     assert_eq!(stage.refusal().await, (404, "restaurant_not_found".into()));
 }
 
@@ -63,15 +83,37 @@ async fn a_saved_address_can_be_named_until_it_is_deleted_and_only_by_its_owner(
     let mut cart = stage.cart();
     cart["deliveryAddress"] = json!(null);
     cart["addressId"] = json!(address_id);
-    let saved = AddressSaved { user_id, address_id, address: address() };
+    let saved = AddressSaved {
+        user_id,
+        address_id,
+        address: address(),
+    };
     let saved = Outgoing::event(address_id, 1, &saved);
     stage.tell(&saved).await;
     let placed = stage.post("/api/orders", &stage.customer, &cart).await;
     assert_eq!(placed.body["deliveryAddress"]["street"], "1 Test Street");
     let stranger = quickbite_http::testing::identity(quickbite_auth::Role::Customer);
-    assert_eq!(stage.post("/api/orders", &stranger, &cart).await.body["code"], "address_not_found");
+    assert_eq!(
+        stage.post("/api/orders", &stranger, &cart).await.body["code"],
+        "address_not_found"
+    );
 
-    stage.tell(&Outgoing::event(address_id, 2, &AddressDeleted { user_id, address_id })).await;
+    stage
+        .tell(&Outgoing::event(
+            address_id,
+            2,
+            &AddressDeleted {
+                user_id,
+                address_id,
+            },
+        ))
+        .await;
     stage.tell(&saved).await;
-    assert_eq!(stage.post("/api/orders", &stage.customer, &cart).await.status, 404);
+    assert_eq!(
+        stage
+            .post("/api/orders", &stage.customer, &cart)
+            .await
+            .status,
+        404
+    );
 }

@@ -16,7 +16,10 @@ impl Stage {
     }
 
     async fn status(&self, order: Uuid) -> String {
-        self.order(order).await["status"].as_str().unwrap().to_owned()
+        self.order(order).await["status"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// All sagas that are due move on once.
@@ -47,13 +50,29 @@ async fn a_cancel_after_the_capture_refunds_and_ends_cancelled() {
     let stage = Stage::new().await;
     let order = stage.confirmed().await;
     let wish = json!({"reason": "changed my mind"});
-    let answer = stage.post(&format!("/api/orders/{order}/cancel"), &stage.customer, &wish).await;
-    assert_eq!((answer.status.as_u16(), answer.body["status"].as_str()), (202, Some("confirmed")));
-    for key in ["driver.cancel_delivery", "payment.refund", "restaurant.cancel_ticket"] {
+    let answer = stage
+        .post(
+            &format!("/api/orders/{order}/cancel"),
+            &stage.customer,
+            &wish,
+        )
+        .await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.body["status"].as_str()),
+        (202, Some("confirmed"))
+    );
+    for key in [
+        "driver.cancel_delivery",
+        "payment.refund",
+        "restaurant.cancel_ticket",
+    ] {
         stage.done(key).await;
     }
     let ended = stage.order(order).await;
-    assert_eq!((ended["status"].as_str(), ended["reason"].as_str()), (Some("cancelled"), Some("changed my mind")));
+    assert_eq!(
+        (ended["status"].as_str(), ended["reason"].as_str()),
+        (Some("cancelled"), Some("changed my mind"))
+    );
     assert_eq!(stage.count("order.cancel_requested").await, 1);
     assert_eq!(stage.count("order.cancelled").await, 1);
 }
@@ -67,7 +86,10 @@ async fn a_declined_card_undoes_the_ticket_and_says_why() {
     stage.done("restaurant.cancel_ticket").await;
     let ended = stage.order(order).await;
     assert_eq!(ended["status"], "rejected");
-    assert_eq!(ended["history"].as_array().unwrap().last().unwrap()["reason"], "card_declined");
+    assert_eq!(
+        ended["history"].as_array().unwrap().last().unwrap()["reason"],
+        "card_declined"
+    );
 }
 
 #[tokio::test]
@@ -128,7 +150,10 @@ async fn a_payment_that_never_answers_is_voided_and_the_order_rejected() {
     assert_eq!(stage.count("payment.authorize").await, 3);
     stage.done("payment.void").await;
     stage.done("restaurant.cancel_ticket").await;
-    assert_eq!(stage.order(order).await["reason"], "authorize_payment_timeout");
+    assert_eq!(
+        stage.order(order).await["reason"],
+        "authorize_payment_timeout"
+    );
 }
 
 #[tokio::test]
@@ -136,7 +161,13 @@ async fn a_delivery_that_fails_pays_the_customer_back() {
     let stage = Stage::new().await;
     let order = stage.confirmed().await;
     let snapshot = delivery(&stage, order, Uuid::now_v7());
-    stage.tell(&Outgoing::event(snapshot.delivery_id, 9, &delivery::Failed(snapshot))).await;
+    stage
+        .tell(&Outgoing::event(
+            snapshot.delivery_id,
+            9,
+            &delivery::Failed(snapshot),
+        ))
+        .await;
     stage.done("payment.refund").await;
     stage.done("restaurant.cancel_ticket").await;
     assert_eq!(stage.status(order).await, "cancelled");
@@ -147,7 +178,13 @@ async fn an_admin_finds_a_stuck_saga_and_tries_again() {
     let stage = Stage::new().await;
     let order = stage.place().await;
     stage.done("restaurant.reserve_ticket").await;
-    stage.post(&format!("/api/orders/{order}/cancel"), &stage.customer, &json!({})).await;
+    stage
+        .post(
+            &format!("/api/orders/{order}/cancel"),
+            &stage.customer,
+            &json!({}),
+        )
+        .await;
     for _ in 0..8 {
         stage.pass(61);
         assert_eq!(stage.sweep().await, 1);
@@ -156,10 +193,16 @@ async fn an_admin_finds_a_stuck_saga_and_tries_again() {
     let stuck = stage.get("/api/sagas?state=stuck", &admin).await.body;
     let saga = &stuck["items"][0];
     assert_eq!(saga["orderId"], order.to_string());
-    assert_eq!(saga["steps"].as_array().unwrap().last().unwrap()["attempts"], 9);
+    assert_eq!(
+        saga["steps"].as_array().unwrap().last().unwrap()["attempts"],
+        9
+    );
     let retry = format!("/api/sagas/{}/retry", saga["id"].as_str().unwrap());
     let retried = stage.post(&retry, &admin, &json!({})).await;
-    assert_eq!((retried.status.as_u16(), retried.body["state"].as_str()), (200, Some("compensating")));
+    assert_eq!(
+        (retried.status.as_u16(), retried.body["state"].as_str()),
+        (200, Some("compensating"))
+    );
     stage.done("payment.void").await;
     stage.done("restaurant.cancel_ticket").await;
     assert_eq!(stage.status(order).await, "cancelled");
@@ -171,11 +214,22 @@ async fn an_admin_undoes_a_running_order() {
     let stage = Stage::new().await;
     let order = stage.confirmed().await;
     let admin = identity(Role::Admin);
-    let saga = stage.get(&format!("/api/orders/{order}/saga"), &admin).await.body["id"].clone();
+    let saga = stage
+        .get(&format!("/api/orders/{order}/saga"), &admin)
+        .await
+        .body["id"]
+        .clone();
     let path = format!("/api/sagas/{}/compensate", saga.as_str().unwrap());
     let answer = stage.post(&path, &admin, &json!({})).await;
-    assert_eq!((answer.status.as_u16(), answer.body["state"].as_str()), (200, Some("compensating")));
-    for key in ["driver.cancel_delivery", "payment.refund", "restaurant.cancel_ticket"] {
+    assert_eq!(
+        (answer.status.as_u16(), answer.body["state"].as_str()),
+        (200, Some("compensating"))
+    );
+    for key in [
+        "driver.cancel_delivery",
+        "payment.refund",
+        "restaurant.cancel_ticket",
+    ] {
         stage.done(key).await;
     }
     assert_eq!(stage.status(order).await, "cancelled");

@@ -54,7 +54,10 @@ impl Stage {
 
     /// A restaurant that order-service has not heard of yet.
     pub(crate) async fn empty() -> Self {
-        Self::on(fresh_database(&MIGRATIONS).await, TestGateway::before(SERVICE.name))
+        Self::on(
+            fresh_database(&MIGRATIONS).await,
+            TestGateway::before(SERVICE.name),
+        )
     }
 
     fn on(pool: PgPool, gateway: TestGateway) -> Self {
@@ -69,16 +72,32 @@ impl Stage {
         let clock = {
             let offset = offset.clone();
             let system = Clock::system();
-            Clock::from_fn(move || system.now() + SignedDuration::from_secs(offset.load(Ordering::SeqCst)))
+            Clock::from_fn(move || {
+                system.now() + SignedDuration::from_secs(offset.load(Ordering::SeqCst))
+            })
         };
         let app = AppState::new(pool.clone(), rules, clock, cancel.clone());
-        tokio::spawn(app.live.clone().follow_database(pool.clone(), cancel.clone()));
+        tokio::spawn(
+            app.live
+                .clone()
+                .follow_database(pool.clone(), cancel.clone()),
+        );
         let routes = routes::router(app.clone());
         let router = quickbite_http::app(SERVICE, &Health::new(), Some(gateway.verifier()), routes);
         let owner = identity(Role::RestaurantOwner);
         let restaurant = restaurant(owner.user_id);
         let customer = identity(Role::Customer);
-        Self { pool, app, router, gateway, restaurant, customer, owner, cancel, offset }
+        Self {
+            pool,
+            app,
+            router,
+            gateway,
+            restaurant,
+            customer,
+            owner,
+            cancel,
+            offset,
+        }
     }
 
     /// A second replica on the same database, with the same people.
@@ -97,12 +116,23 @@ impl Stage {
     /// A fact arrives.
     pub(crate) async fn tell(&self, fact: &Outgoing) {
         let (conductor, projections) = (self.app.conductor.clone(), self.app.projections.clone());
-        Facts { conductor, projections }.handle(fact.envelope.clone()).await.unwrap();
+        Facts {
+            conductor,
+            projections,
+        }
+        .handle(fact.envelope.clone())
+        .await
+        .unwrap();
     }
 
     /// A reply arrives.
     pub(crate) async fn reply(&self, reply: &Outgoing) {
-        Replies { conductor: self.app.conductor.clone() }.handle(reply.envelope.clone()).await.unwrap();
+        Replies {
+            conductor: self.app.conductor.clone(),
+        }
+        .handle(reply.envelope.clone())
+        .await
+        .unwrap();
     }
 
     /// Every message that order-service wants sent, in order.
@@ -118,21 +148,39 @@ impl Stage {
 
     /// The newest command with this key.
     pub(crate) async fn command(&self, key: &str) -> Envelope {
-        let newest = self.outbox().await.into_iter().rfind(|message| message.routing_key == key);
-        newest.unwrap_or_else(|| panic!("no {key} was sent")).envelope
+        let newest = self
+            .outbox()
+            .await
+            .into_iter()
+            .rfind(|message| message.routing_key == key);
+        newest
+            .unwrap_or_else(|| panic!("no {key} was sent"))
+            .envelope
     }
 
     pub(crate) async fn keys(&self) -> Vec<String> {
-        self.outbox().await.into_iter().map(|message| message.routing_key).collect()
+        self.outbox()
+            .await
+            .into_iter()
+            .map(|message| message.routing_key)
+            .collect()
     }
 
-    pub(crate) fn request(&self, method: Method, path: &str, who: &Identity, body: Option<&Value>) -> Request<Body> {
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        path: &str,
+        who: &Identity,
+        body: Option<&Value>,
+    ) -> Request<Body> {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::AUTHORIZATION, self.gateway.authorization(Some(who)));
         match body {
-            Some(body) => request.header(header::CONTENT_TYPE, "application/json").body(body.to_string().into()),
+            Some(body) => request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.to_string().into()),
             None => request.body(Body::empty()),
         }
         .unwrap()
@@ -143,7 +191,11 @@ impl Stage {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status: parts.status, headers: parts.headers, body }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
     }
 
     pub(crate) async fn get(&self, path: &str, who: &Identity) -> Answer {
@@ -151,7 +203,8 @@ impl Stage {
     }
 
     pub(crate) async fn post(&self, path: &str, who: &Identity, body: &Value) -> Answer {
-        self.send(self.request(Method::POST, path, who, Some(body))).await
+        self.send(self.request(Method::POST, path, who, Some(body)))
+            .await
     }
 
     pub(crate) fn cart(&self) -> Value {
@@ -193,7 +246,10 @@ pub(crate) fn address() -> Address {
         street: "1 Test Street".into(),
         city: "Testville".into(),
         postal_code: "12345".into(),
-        location: Location { lat: 48.0, lng: 11.0 },
+        location: Location {
+            lat: 48.0,
+            lng: 11.0,
+        },
     }
 }
 
@@ -218,7 +274,11 @@ fn restaurant(owner_id: Uuid) -> RestaurantSnapshot {
 }
 
 pub(crate) fn opened(restaurant: &RestaurantSnapshot) -> Outgoing {
-    Outgoing::event(restaurant.restaurant_id, restaurant.version, &Opened(restaurant.clone()))
+    Outgoing::event(
+        restaurant.restaurant_id,
+        restaurant.version,
+        &Opened(restaurant.clone()),
+    )
 }
 
 pub(crate) fn now() -> Timestamp {

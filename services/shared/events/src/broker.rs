@@ -201,7 +201,11 @@ impl Broker {
     pub(crate) async fn link(&self) -> Arc<Link> {
         let mut link = self.inner.link.clone();
         // The guard of the value is not Send: it must be gone before the next await.
-        let living = link.wait_for(Option::is_some).await.ok().and_then(|living| living.clone());
+        let living = link
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|living| living.clone());
         match living {
             Some(living) => living,
             // The supervisor lives as long as this handle; without it nothing will ever connect.

@@ -17,7 +17,10 @@ fn consume(stage: &Stage, broker: &Broker, handler: &Counting) {
 }
 
 async fn channel() -> (lapin::Connection, lapin::Channel) {
-    let connection = lapin::Connection::connect(&amqp_url(), lapin::ConnectionProperties::default()).await.unwrap();
+    let connection =
+        lapin::Connection::connect(&amqp_url(), lapin::ConnectionProperties::default())
+            .await
+            .unwrap();
     let channel = connection.create_channel().await.unwrap();
     (connection, channel)
 }
@@ -28,7 +31,11 @@ async fn dead_letter(stage: &Stage) -> Vec<u8> {
     let dead = format!("{}.dead", stage.topology.queue(QUEUE));
     for _ in 0..200 {
         let options = BasicGetOptions { no_ack: true };
-        if let Some(message) = channel.basic_get(dead.as_str().into(), options).await.unwrap() {
+        if let Some(message) = channel
+            .basic_get(dead.as_str().into(), options)
+            .await
+            .unwrap()
+        {
             return message.delivery.data.clone();
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -57,7 +64,9 @@ async fn a_repeated_message_has_one_effect() {
 async fn a_poisoned_message_goes_to_the_dead_at_once() {
     let stage = Stage::new().await;
     let broker = stage.broker(amqp_url()).await;
-    let handler = Counting::new(&stage.pool, |_| Err(HandlerError::poison(anyhow!("cannot be"))));
+    let handler = Counting::new(&stage.pool, |_| {
+        Err(HandlerError::poison(anyhow!("cannot be")))
+    });
     consume(&stage, &broker, &handler);
     let message = fact();
     broker.publish(&message).await.unwrap();
@@ -95,7 +104,9 @@ async fn what_is_no_envelope_goes_to_the_dead_and_the_next_message_is_read() {
 async fn a_message_that_keeps_failing_rests_among_the_dead_after_its_limit() {
     let stage = Stage::new().await;
     let broker = stage.broker(amqp_url()).await;
-    let handler = Counting::new(&stage.pool, |_| Err(HandlerError::retry(anyhow!("not yet"))));
+    let handler = Counting::new(&stage.pool, |_| {
+        Err(HandlerError::retry(anyhow!("not yet")))
+    });
     consume(&stage, &broker, &handler);
     broker.publish(&fact()).await.unwrap();
     dead_letter(&stage).await;

@@ -24,13 +24,22 @@ impl Proxy {
     /// A wire to the broker at `url`.
     pub(crate) async fn to(url: &str) -> Self {
         let mut parsed = url::Url::parse(url).unwrap();
-        let target = format!("{}:{}", parsed.host_str().unwrap(), parsed.port().unwrap_or(5672));
+        let target = format!(
+            "{}:{}",
+            parsed.host_str().unwrap(),
+            parsed.port().unwrap_or(5672)
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         parsed.set_host(Some("127.0.0.1")).unwrap();
-        parsed.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
+        parsed
+            .set_port(Some(listener.local_addr().unwrap().port()))
+            .unwrap();
         let wire = Wire::default();
         tokio::spawn(serve(listener, target, wire.clone()));
-        Self { wire, url: parsed.into() }
+        Self {
+            wire,
+            url: parsed.into(),
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -60,17 +69,29 @@ async fn serve(listener: TcpListener, target: String, wire: Wire) {
         if wire.cut.load(Ordering::SeqCst) {
             continue;
         }
-        let Ok(server) = TcpStream::connect(&target).await else { continue };
+        let Ok(server) = TcpStream::connect(&target).await else {
+            continue;
+        };
         wire.deaf.store(false, Ordering::SeqCst);
         let alive = wire.alive.lock().unwrap().clone();
         let (client_read, client_write) = client.into_split();
         let (server_read, server_write) = server.into_split();
-        tokio::spawn(copy(client_read, server_write, alive.clone(), Arc::default()));
+        tokio::spawn(copy(
+            client_read,
+            server_write,
+            alive.clone(),
+            Arc::default(),
+        ));
         tokio::spawn(copy(server_read, client_write, alive, wire.deaf.clone()));
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, alive: CancellationToken, deaf: Arc<AtomicBool>) {
+async fn copy(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    alive: CancellationToken,
+    deaf: Arc<AtomicBool>,
+) {
     let mut buffer = [0; 8192];
     loop {
         let read = tokio::select! {

@@ -14,7 +14,11 @@ fn relay(stage: &Stage, broker: &Broker) {
 
 fn consume(stage: &Stage, broker: &Broker, handler: &Counting) {
     let (broker, handler, cancel) = (broker.clone(), handler.clone(), stage.cancel.clone());
-    tokio::spawn(async move { broker.consume(queue::NOTIFICATION_FACTS, 8, handler, cancel).await });
+    tokio::spawn(async move {
+        broker
+            .consume(queue::NOTIFICATION_FACTS, 8, handler, cancel)
+            .await
+    });
 }
 
 #[tokio::test]
@@ -26,7 +30,9 @@ async fn what_is_committed_is_sent_and_what_is_rolled_back_is_not() {
     consume(&stage, &broker, &handler);
 
     let mut given_up = stage.pool.begin().await.unwrap();
-    quickbite_events::outbox::enqueue(&mut given_up, &[fact()]).await.unwrap();
+    quickbite_events::outbox::enqueue(&mut given_up, &[fact()])
+        .await
+        .unwrap();
     given_up.rollback().await.unwrap();
     for _ in 0..300 {
         stage.enqueue(&fact()).await;
@@ -65,7 +71,10 @@ async fn the_relay_goes_on_after_the_broker_was_away() {
 async fn a_message_whose_confirm_never_came_is_sent_again_and_has_one_effect() {
     let stage = Stage::new().await;
     let wire = Proxy::to(&amqp_url()).await;
-    let (publisher, reader) = (stage.broker(wire.url()).await, stage.broker(amqp_url()).await);
+    let (publisher, reader) = (
+        stage.broker(wire.url()).await,
+        stage.broker(amqp_url()).await,
+    );
     let handler = Counting::new(&stage.pool, |_| Ok(()));
     wire.deafen();
     relay(&stage, &publisher);
@@ -84,17 +93,26 @@ async fn a_command_that_no_queue_takes_stays_unsent_and_holds_nothing_up() {
     let broker = stage.broker(amqp_url()).await;
     relay(&stage, &broker);
     let order_id = Uuid::now_v7();
-    let command = quickbite_events::command::payment::Void { order_id, amount: None, reason: None };
-    let lost = Outgoing { routing_key: "nobody.does_this".into(), ..Outgoing::command(order_id, &command) };
+    let command = quickbite_events::command::payment::Void {
+        order_id,
+        amount: None,
+        reason: None,
+    };
+    let lost = Outgoing {
+        routing_key: "nobody.does_this".into(),
+        ..Outgoing::command(order_id, &command)
+    };
     stage.enqueue(&lost).await;
     stage.enqueue(&Outgoing::command(order_id, &command)).await;
 
     let attempts = || async {
-        sqlx::query_scalar::<_, i32>("SELECT attempts FROM outbox WHERE id = $1 AND sent_at IS NULL")
-            .bind(lost.envelope.id)
-            .fetch_one(&stage.pool)
-            .await
-            .unwrap()
+        sqlx::query_scalar::<_, i32>(
+            "SELECT attempts FROM outbox WHERE id = $1 AND sent_at IS NULL",
+        )
+        .bind(lost.envelope.id)
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap()
     };
     eventually("it was tried twice", || async { attempts().await >= 2 }).await;
     assert_eq!(stage.unsent().await, 1, "the other was sent");

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use quickbite_events::payload::user::Disabled;
-use quickbite_events::{AmqpArgs, Broker, Envelope, Handler, HandlerError, Outgoing, Topology, inbox, outbox};
+use quickbite_events::{
+    AmqpArgs, Broker, Envelope, Handler, HandlerError, Outgoing, Topology, inbox, outbox,
+};
 use quickbite_postgres::testing::fresh_database;
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
@@ -28,39 +30,66 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) async fn new() -> Self {
         let pool = fresh_database(&Migrator::with_migrations(Vec::new())).await;
-        sqlx::raw_sql("CREATE TABLE effects (n bigint)").execute(&pool).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE effects (n bigint)")
+            .execute(&pool)
+            .await
+            .unwrap();
         let topology = Topology::isolated(format!("test-{}.", Uuid::now_v7()));
-        Self { pool, topology, cancel: CancellationToken::new() }
+        Self {
+            pool,
+            topology,
+            cancel: CancellationToken::new(),
+        }
     }
 
     pub(crate) async fn broker(&self, url: String) -> Broker {
         let broker = self.unconnected(url);
-        eventually("the broker is connected", || async { broker.is_connected() }).await;
+        eventually("the broker is connected", || async {
+            broker.is_connected()
+        })
+        .await;
         broker
     }
 
     pub(crate) fn unconnected(&self, url: String) -> Broker {
-        Broker::connect_to(&AmqpArgs { amqp_url: url.into() }, "test", self.topology.clone())
+        Broker::connect_to(
+            &AmqpArgs {
+                amqp_url: url.into(),
+            },
+            "test",
+            self.topology.clone(),
+        )
     }
 
     pub(crate) async fn enqueue(&self, message: &Outgoing) {
         let mut transaction = self.pool.begin().await.unwrap();
-        outbox::enqueue(&mut transaction, std::slice::from_ref(message)).await.unwrap();
+        outbox::enqueue(&mut transaction, std::slice::from_ref(message))
+            .await
+            .unwrap();
         transaction.commit().await.unwrap();
     }
 
     pub(crate) async fn unsent(&self) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM outbox WHERE sent_at IS NULL").fetch_one(&self.pool).await.unwrap()
+        sqlx::query_scalar("SELECT count(*) FROM outbox WHERE sent_at IS NULL")
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn effects(&self) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM effects").fetch_one(&self.pool).await.unwrap()
+        sqlx::query_scalar("SELECT count(*) FROM effects")
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
     }
 
     /// Ends what runs and removes the exchanges and queues.
     pub(crate) async fn end(self) {
         self.cancel.cancel();
-        let connection = lapin::Connection::connect(&amqp_url(), lapin::ConnectionProperties::default()).await.unwrap();
+        let connection =
+            lapin::Connection::connect(&amqp_url(), lapin::ConnectionProperties::default())
+                .await
+                .unwrap();
         let channel = connection.create_channel().await.unwrap();
         self.topology.delete(&channel).await.unwrap();
     }
@@ -81,7 +110,11 @@ pub(crate) struct Counting {
 
 impl Counting {
     pub(crate) fn new(pool: &PgPool, outcome: fn(&Envelope) -> Result<(), HandlerError>) -> Self {
-        Self { pool: pool.clone(), deliveries: Arc::default(), outcome }
+        Self {
+            pool: pool.clone(),
+            deliveries: Arc::default(),
+            outcome,
+        }
     }
 
     pub(crate) fn deliveries(&self) -> u32 {
@@ -95,7 +128,9 @@ impl Handler for Counting {
         (self.outcome)(&message)?;
         let mut transaction = self.pool.begin().await?;
         if inbox::claim(&mut transaction, "test", message.id).await? {
-            sqlx::query("INSERT INTO effects VALUES (1)").execute(&mut *transaction).await?;
+            sqlx::query("INSERT INTO effects VALUES (1)")
+                .execute(&mut *transaction)
+                .await?;
         }
         transaction.commit().await?;
         Ok(())

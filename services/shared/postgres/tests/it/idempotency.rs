@@ -15,7 +15,11 @@ async fn store() -> (PgPool, PgIdempotency) {
 }
 
 fn scope(key: &str) -> Scope {
-    Scope { caller: "someone".into(), operation: "POST /things".into(), key: key.into() }
+    Scope {
+        caller: "someone".into(),
+        operation: "POST /things".into(),
+        key: key.into(),
+    }
 }
 
 fn answer() -> StoredResponse {
@@ -33,8 +37,14 @@ async fn the_same_request_gets_the_same_answer_and_another_body_does_not() {
     assert_eq!(store.begin(&scope, &BODY).await.unwrap(), Begin::Started);
     assert_eq!(store.begin(&scope, &BODY).await.unwrap(), Begin::InProgress);
     store.complete(&scope, &answer()).await.unwrap();
-    assert_eq!(store.begin(&scope, &BODY).await.unwrap(), Begin::Replay(answer()));
-    assert_eq!(store.begin(&scope, &OTHER_BODY).await.unwrap(), Begin::Mismatch);
+    assert_eq!(
+        store.begin(&scope, &BODY).await.unwrap(),
+        Begin::Replay(answer())
+    );
+    assert_eq!(
+        store.begin(&scope, &OTHER_BODY).await.unwrap(),
+        Begin::Mismatch
+    );
 }
 
 #[tokio::test]
@@ -60,7 +70,10 @@ async fn the_claim_of_a_dead_process_lapses_after_a_minute_and_an_answer_after_a
     };
     age("61 seconds").await.unwrap();
     assert_eq!(store.begin(&claimed, &BODY).await.unwrap(), Begin::Started);
-    assert!(matches!(store.begin(&answered, &BODY).await.unwrap(), Begin::Replay(_)));
+    assert!(matches!(
+        store.begin(&answered, &BODY).await.unwrap(),
+        Begin::Replay(_)
+    ));
     age("25 hours").await.unwrap();
     assert_eq!(store.begin(&answered, &BODY).await.unwrap(), Begin::Started);
 }

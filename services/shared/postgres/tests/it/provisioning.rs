@@ -19,12 +19,19 @@ struct Cli {
 
 /// Arguments for a new service with this name and password, as a Job gets them.
 fn arguments(name: &str, password: &str) -> (PostgresArgs, Url) {
-    let admin = env::var(ADMIN_URL).unwrap_or_else(|_| panic!("{ADMIN_URL} must name a PostgreSQL server for this test"));
+    let admin = env::var(ADMIN_URL)
+        .unwrap_or_else(|_| panic!("{ADMIN_URL} must name a PostgreSQL server for this test"));
     let mut url = Url::parse(&admin).unwrap();
     url.set_username(name).unwrap();
     url.set_password(Some(password)).unwrap();
     url.set_path(name);
-    let cli = Cli::parse_from(["test", "--database-url", url.as_str(), "--database-admin-url", &admin]);
+    let cli = Cli::parse_from([
+        "test",
+        "--database-url",
+        url.as_str(),
+        "--database-admin-url",
+        &admin,
+    ]);
     (cli.postgres, url)
 }
 
@@ -59,8 +66,15 @@ async fn a_new_password_takes_effect_with_the_next_migration() {
     migrate(&before, &none).await.unwrap();
     let (after, _) = arguments(&name, "after");
     migrate(&after, &none).await.unwrap();
-    assert!(schema_ready(&connect_lazy(&after).unwrap(), &none).await.unwrap());
-    assert!(PgConnection::connect(old_url.as_str()).await.is_err(), "the old password still works");
+    assert!(
+        schema_ready(&connect_lazy(&after).unwrap(), &none)
+            .await
+            .unwrap()
+    );
+    assert!(
+        PgConnection::connect(old_url.as_str()).await.is_err(),
+        "the old password still works"
+    );
 }
 
 #[tokio::test]
@@ -80,6 +94,9 @@ async fn a_database_without_its_migrations_is_not_ready() {
     let none = Migrator::with_migrations(Vec::new());
     migrate(&args, &none).await.unwrap();
     let pool = connect_lazy(&args).unwrap();
-    sqlx::raw_sql("DROP TABLE _shared_migrations").execute(&pool).await.unwrap();
+    sqlx::raw_sql("DROP TABLE _shared_migrations")
+        .execute(&pool)
+        .await
+        .unwrap();
     assert!(!schema_ready(&pool, &none).await.unwrap(), "{}", url.path());
 }
