@@ -11,7 +11,10 @@ use quickbite_telemetry::TelemetryArgs;
 use crate::teller::Patience;
 
 /// Which service this is.
-pub const SERVICE: Service = Service { name: "payment", version: env!("CARGO_PKG_VERSION") };
+pub const SERVICE: Service = Service {
+    name: "payment",
+    version: env!("CARGO_PKG_VERSION"),
+};
 
 /// Authorises, captures, voids and refunds.
 #[derive(Debug, Parser)]

@@ -35,25 +35,58 @@ impl Handler for Commands {
 fn read(envelope: Envelope) -> Result<Asked, HandlerError> {
     let (order_id, kind, amount, opening) = match envelope.kind.as_str() {
         Authorize::TYPE => {
-            let Authorize { order_id, customer_id, amount, currency, token } = envelope.parse()?;
-            let opening = Opening { customer_id, amount, currency, token };
+            let Authorize {
+                order_id,
+                customer_id,
+                amount,
+                currency,
+                token,
+            } = envelope.parse()?;
+            let opening = Opening {
+                customer_id,
+                amount,
+                currency,
+                token,
+            };
             (order_id, Operation::Authorize, None, Some(opening))
         }
         Capture::TYPE => {
-            let Capture { order_id, amount, reason: _ } = envelope.parse()?;
+            let Capture {
+                order_id,
+                amount,
+                reason: _,
+            } = envelope.parse()?;
             (order_id, Operation::Capture, amount, None)
         }
         Void::TYPE => {
-            let Void { order_id, amount, reason: _ } = envelope.parse()?;
+            let Void {
+                order_id,
+                amount,
+                reason: _,
+            } = envelope.parse()?;
             (order_id, Operation::Void, amount, None)
         }
         Refund::TYPE => {
-            let Refund { order_id, amount, reason: _ } = envelope.parse()?;
+            let Refund {
+                order_id,
+                amount,
+                reason: _,
+            } = envelope.parse()?;
             (order_id, Operation::Refund, amount, None)
         }
-        other => return Err(HandlerError::poison(anyhow::anyhow!("no command of ours: {other}"))),
+        other => {
+            return Err(HandlerError::poison(anyhow::anyhow!(
+                "no command of ours: {other}"
+            )));
+        }
     };
-    Ok(Asked { envelope, order_id, kind, amount, opening })
+    Ok(Asked {
+        envelope,
+        order_id,
+        kind,
+        amount,
+        opening,
+    })
 }
 
 /// The fact that a step of a payment is; the first, of which there is none, is the intent itself.
@@ -90,9 +123,13 @@ pub(crate) fn reply(
     answer: &Result<(), Refusal>,
 ) -> Outgoing {
     let reply = match (answer, payment) {
-        (Ok(()), Some(payment)) if command.is::<Authorize>() => {
-            Reply::ok(command, order_id, Some(&PaymentAuthorized { payment_id: payment.id }))
-        }
+        (Ok(()), Some(payment)) if command.is::<Authorize>() => Reply::ok(
+            command,
+            order_id,
+            Some(&PaymentAuthorized {
+                payment_id: payment.id,
+            }),
+        ),
         (Ok(()), _) => Reply::done(command, order_id),
         (Err(Refusal { code, message }), _) => Reply::rejected(command, order_id, code, message),
     };

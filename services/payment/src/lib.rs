@@ -5,7 +5,6 @@
 
 pub mod config;
 pub mod domain;
-mod error;
 pub mod events;
 pub mod provider;
 pub mod routes;
@@ -54,7 +53,14 @@ pub fn spawn_messaging(
     tasks.spawn(async move { resuming.run(stop).await });
     let (broker, teller, cancel) = (broker.clone(), teller.clone(), cancel.clone());
     tasks.spawn(async move {
-        broker.consume(queue::PAYMENT_COMMANDS, PREFETCH, Commands::new(teller), cancel).await;
+        broker
+            .consume(
+                queue::PAYMENT_COMMANDS,
+                PREFETCH,
+                Commands::new(teller),
+                cancel,
+            )
+            .await;
     });
 }
 

@@ -105,10 +105,25 @@ struct Call {
 impl Teller {
     /// A teller for this database and this provider.
     #[must_use]
-    pub fn new(pool: PgPool, provider: Arc<dyn Provider>, clock: Clock, patience: Patience) -> Self {
+    pub fn new(
+        pool: PgPool,
+        provider: Arc<dyn Provider>,
+        clock: Clock,
+        patience: Patience,
+    ) -> Self {
         let (woken, running) = (Notify::new(), TaskTracker::new());
         let slots = Semaphore::new(PARALLEL);
-        Self { inner: Arc::new(Inner { pool, provider, clock, patience, woken, running, slots }) }
+        Self {
+            inner: Arc::new(Inner {
+                pool,
+                provider,
+                clock,
+                patience,
+                woken,
+                running,
+                slots,
+            }),
+        }
     }
 
     /// Writes a command down; what it sets going goes on in the background.
@@ -183,8 +198,17 @@ impl Teller {
     }
 
     /// Makes an operation of a command, or attaches it to the one that the order has.
-    async fn open(&self, connection: &mut PgConnection, asked: &Asked) -> Result<Option<Call>, sqlx::Error> {
-        let Asked { envelope, order_id, kind, .. } = asked;
+    async fn open(
+        &self,
+        connection: &mut PgConnection,
+        asked: &Asked,
+    ) -> Result<Option<Call>, sqlx::Error> {
+        let Asked {
+            envelope,
+            order_id,
+            kind,
+            ..
+        } = asked;
         let known = operations::of_order(connection, *order_id).await?;
         let payment = payments::of_order(connection, *order_id).await?;
         if let Some(same) = known.iter().find(|operation| operation.kind == *kind) {
@@ -256,7 +280,12 @@ impl Teller {
             let refusal = Refusal::new("payment_voided", "the payment is voided");
             return Ok((None, Some(Err(refusal))));
         }
-        let Opening { customer_id, amount, currency, token } = opening;
+        let Opening {
+            customer_id,
+            amount,
+            currency,
+            token,
+        } = opening;
         if amount < Decimal::ZERO {
             let refusal = Refusal::new("amount_invalid", "an amount is not negative");
             return Ok((None, Some(Err(refusal))));
@@ -293,7 +322,8 @@ impl Teller {
             }
             Plan::Call(call, amount) => {
                 let lease = self.inner.clock.now() + LEASE;
-                let attempts = operations::intend(connection, operation.id, call, amount, lease).await?;
+                let attempts =
+                    operations::intend(connection, operation.id, call, amount, lease).await?;
                 let request = Request {
                     key: format!("{}:{}", payment.id, call.name()),
                     payment_id: payment.id,
@@ -302,7 +332,11 @@ impl Teller {
                     currency: payment.currency,
                     token: payment.token,
                 };
-                Ok(Some(Call { operation, request, attempts }))
+                Ok(Some(Call {
+                    operation,
+                    request,
+                    attempts,
+                }))
             }
         }
     }
@@ -329,10 +363,13 @@ impl Teller {
             sleep(pause).await;
             pause = (pause * 2).min(PAUSE.1);
             let Stored { id, .. } = call.operation;
-            let Request { operation, amount, .. } = call.request;
+            let Request {
+                operation, amount, ..
+            } = call.request;
             let lease = self.inner.clock.now() + LEASE;
             let mut connection = self.inner.pool.acquire().await?;
-            call.attempts = operations::intend(&mut connection, id, operation, amount, lease).await?;
+            call.attempts =
+                operations::intend(&mut connection, id, operation, amount, lease).await?;
         }
         let again = self.inner.clock.now() + REST;
         operations::postpone(&self.inner.pool, call.operation.id, again).await
@@ -369,16 +406,22 @@ impl Teller {
 
     /// Stores what a call came to, with the fact and the replies.
     async fn settle(&self, call: Call, outcome: Outcome) -> Result<(), sqlx::Error> {
-        let Call { operation, request, .. } = call;
+        let Call {
+            operation, request, ..
+        } = call;
         let now = self.inner.clock.now();
         let mut transaction = self.inner.pool.begin().await?;
         lock_order(&mut transaction, operation.order_id).await?;
         let known = operations::of_order(&mut transaction, operation.order_id).await?;
         // Settled by another who took over the lease.
-        if known.iter().any(|known| known.id == operation.id && known.answer.is_some()) {
+        if known
+            .iter()
+            .any(|known| known.id == operation.id && known.answer.is_some())
+        {
             return Ok(());
         }
-        let Some(mut payment) = payments::of_order(&mut transaction, operation.order_id).await? else {
+        let Some(mut payment) = payments::of_order(&mut transaction, operation.order_id).await?
+        else {
             return Ok(());
         };
         let applied = payment.apply(request.operation, request.amount, outcome, now);
@@ -424,15 +467,18 @@ async fn finish(
 ) -> Result<(), sqlx::Error> {
     operations::finish(connection, operation.id, answer).await?;
     let waiting = operations::release(connection, operation.id).await?;
-    let reply = |command: &Envelope| events::reply(command, operation.order_id, Some(payment), answer);
+    let reply =
+        |command: &Envelope| events::reply(command, operation.order_id, Some(payment), answer);
     let replies: Vec<_> = waiting.iter().map(reply).collect();
     outbox::enqueue(connection, &replies).await
 }
 
 /// Runs `work` under the correlation id and trace of the command that set the operation going.
 async fn in_scope_of<T>(operation: Stored, work: impl Future<Output = T>) -> T {
-    let id: CorrelationId =
-        operation.correlation_id.parse().unwrap_or_else(|_| CorrelationId::fresh());
+    let id: CorrelationId = operation
+        .correlation_id
+        .parse()
+        .unwrap_or_else(|_| CorrelationId::fresh());
     let span = tracing::info_span!(
         "operation",
         kind = operation.kind.name(),

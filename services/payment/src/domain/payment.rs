@@ -45,7 +45,9 @@ impl Operation {
     /// From the stable name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|operation| operation.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|operation| operation.name() == name)
     }
 
     /// Whether it takes money back rather than forward.
@@ -119,7 +121,10 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into() }
+        Self {
+            code: code.into(),
+            message: message.into(),
+        }
     }
 }
 
@@ -209,21 +214,27 @@ impl Payment {
             (Authorize, Pending) => Plan::Call(Authorize, self.amount),
             (Authorize, Authorized | Captured) | (Capture, Captured) => Plan::Answer(Ok(())),
             (Capture, Authorized) => match amount {
-                Some(part) if !(part > Decimal::ZERO && part <= self.amount) => {
-                    refuse("capture_amount_invalid", "a capture takes at most what is held")
-                }
+                Some(part) if !(part > Decimal::ZERO && part <= self.amount) => refuse(
+                    "capture_amount_invalid",
+                    "a capture takes at most what is held",
+                ),
                 part => Plan::Call(Capture, part.unwrap_or(self.amount)),
             },
             (Authorize | Capture, Voided) => refuse("payment_voided", "the payment is voided"),
-            (Authorize | Capture, Refunded) => refuse("payment_refunded", "the payment is refunded"),
-            (Authorize | Capture, Declined) => refuse("payment_declined", "the payment was declined"),
+            (Authorize | Capture, Refunded) => {
+                refuse("payment_refunded", "the payment is refunded")
+            }
+            (Authorize | Capture, Declined) => {
+                refuse("payment_declined", "the payment was declined")
+            }
             (Authorize | Capture, Failed) => refuse("payment_failed", "the payment has failed"),
             (Capture, Pending) => refuse("payment_not_authorized", "nothing is held yet"),
 
             (Void | Refund, Captured) => match amount.filter(|_| operation == Refund) {
-                Some(part) if !(part > Decimal::ZERO && part <= self.captured) => {
-                    refuse("refund_amount_invalid", "a refund gives back at most what was taken")
-                }
+                Some(part) if !(part > Decimal::ZERO && part <= self.captured) => refuse(
+                    "refund_amount_invalid",
+                    "a refund gives back at most what was taken",
+                ),
                 part => Plan::Call(Refund, part.unwrap_or(self.captured)),
             },
             // A failed payment may still hold money: refused at capture, or never answered.
@@ -238,7 +249,13 @@ impl Payment {
     }
 
     /// Applies what a planned call came to.
-    pub fn apply(&mut self, call: Operation, amount: Decimal, outcome: Outcome, now: Timestamp) -> Applied {
+    pub fn apply(
+        &mut self,
+        call: Operation,
+        amount: Decimal,
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> Applied {
         match (call, outcome) {
             (Operation::Authorize, Outcome::Done { reference }) => {
                 self.reference = Some(reference);
@@ -252,9 +269,11 @@ impl Payment {
                 self.became(Status::Voided, now)
             }
             // Whatever an unanswered authorisation held is released; it stays a failed payment.
-            (Operation::Void, Outcome::Done { .. }) => {
-                Applied { answer: Ok(()), step: None, release: false }
-            }
+            (Operation::Void, Outcome::Done { .. }) => Applied {
+                answer: Ok(()),
+                step: None,
+                release: false,
+            },
             (Operation::Refund, Outcome::Done { .. }) => {
                 self.refunded = amount;
                 self.became(Status::Refunded, now)
@@ -263,8 +282,12 @@ impl Payment {
                 self.refused(Some(Status::Declined), refusal, now)
             }
             (Operation::Authorize, Outcome::Unanswered) => {
-                let refusal = Refusal::new("payment_timeout", "the payment provider did not answer");
-                Applied { release: true, ..self.refused(Some(Status::Failed), refusal, now) }
+                let refusal =
+                    Refusal::new("payment_timeout", "the payment provider did not answer");
+                Applied {
+                    release: true,
+                    ..self.refused(Some(Status::Failed), refusal, now)
+                }
             }
             (Operation::Capture, Outcome::Refused(refusal)) => {
                 self.refused(Some(Status::Failed), refusal, now)
@@ -274,7 +297,8 @@ impl Payment {
                 self.refused(None, refusal, now)
             }
             (Operation::Capture | Operation::Void | Operation::Refund, Outcome::Unanswered) => {
-                let refusal = Refusal::new("payment_timeout", "the payment provider did not answer");
+                let refusal =
+                    Refusal::new("payment_timeout", "the payment provider did not answer");
                 self.refused(None, refusal, now)
             }
         }
@@ -283,17 +307,33 @@ impl Payment {
     fn became(&mut self, status: Status, now: Timestamp) -> Applied {
         self.status = status;
         self.version += 1;
-        let step = Some(Step { status, at: now, reason: None });
-        Applied { answer: Ok(()), step, release: false }
+        let step = Some(Step {
+            status,
+            at: now,
+            reason: None,
+        });
+        Applied {
+            answer: Ok(()),
+            step,
+            release: false,
+        }
     }
 
     fn refused(&mut self, status: Option<Status>, refusal: Refusal, now: Timestamp) -> Applied {
         let step = status.map(|status| {
             self.status = status;
             self.version += 1;
-            Step { status, at: now, reason: Some(refusal.code.clone()) }
+            Step {
+                status,
+                at: now,
+                reason: Some(refusal.code.clone()),
+            }
         });
-        Applied { answer: Err(refusal), step, release: false }
+        Applied {
+            answer: Err(refusal),
+            step,
+            release: false,
+        }
     }
 }
 

@@ -79,7 +79,9 @@ impl Sandbox {
         let token = done.iter().find_map(|(_, token)| token.as_deref());
         Ok(match request.operation {
             Operation::Authorize => Fate::Done,
-            Operation::Capture if token == Some("tok_capture_fails") => Fate::Refused("capture_failed"),
+            Operation::Capture if token == Some("tok_capture_fails") => {
+                Fate::Refused("capture_failed")
+            }
             Operation::Capture if !was(Operation::Authorize) || was(Operation::Void) => {
                 Fate::Refused("nothing_held")
             }
@@ -122,7 +124,9 @@ impl Provider for Sandbox {
 
 fn answer(request: &Request, outcome: &str) -> Answer {
     if outcome == DONE {
-        return Answer::Done { reference: format!("sandbox_{}", request.payment_id.simple()) };
+        return Answer::Done {
+            reference: format!("sandbox_{}", request.payment_id.simple()),
+        };
     }
     let message = match outcome {
         "card_declined" => "the card was declined",

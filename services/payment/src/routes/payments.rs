@@ -14,7 +14,6 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::domain::payment::{Payment, Status, Step};
-use crate::error::failed;
 use crate::state::AppState;
 use crate::store::payments::{self, Sight, Told};
 
@@ -103,12 +102,21 @@ pub(super) async fn list(
         Role::Admin => None,
         Role::RestaurantOwner | Role::Driver => {
             let detail = "Only customers and admins may do this";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "role_not_allowed", detail));
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "role_not_allowed",
+                detail,
+            ));
         }
     };
-    let sight = Sight { customer_id, order_id };
+    let sight = Sight {
+        customer_id,
+        order_id,
+    };
     let found = payments::list(&app.pool, sight, page.after::<Uuid>()?, page.fetch()).await;
-    let found = Paged::of(found.map_err(failed)?, &page, |last| last.payment.id);
+    let found = Paged::of(found.map_err(quickbite_postgres::problem)?, &page, |last| {
+        last.payment.id
+    });
     let Paged { items, next_cursor } = found;
     let items = items.into_iter().filter_map(shown).collect();
     Ok(Paged { items, next_cursor })
@@ -131,7 +139,11 @@ fn shown(told: Told) -> Option<PaymentView> {
         created_at,
     } = payment;
     let step = |Step { status, at, reason }: Step| {
-        Some(StepView { status: status_view(status)?, at, reason })
+        Some(StepView {
+            status: status_view(status)?,
+            at,
+            reason,
+        })
     };
     Some(PaymentView {
         id,

@@ -13,7 +13,10 @@ use uuid::Uuid;
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Commands about one order take turns until the transaction ends, also before it has a payment.
-pub(crate) async fn lock_order(connection: &mut PgConnection, order_id: Uuid) -> Result<(), sqlx::Error> {
+pub(crate) async fn lock_order(
+    connection: &mut PgConnection,
+    order_id: Uuid,
+) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))")
         .bind(order_id)
         .execute(connection)

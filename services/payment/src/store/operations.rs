@@ -36,7 +36,10 @@ pub(crate) async fn insert(
     operation: &Stored,
     next_attempt_at: Timestamp,
 ) -> Result<bool, sqlx::Error> {
-    let refusal = operation.answer.as_ref().and_then(|answer| answer.as_ref().err());
+    let refusal = operation
+        .answer
+        .as_ref()
+        .and_then(|answer| answer.as_ref().err());
     let inserted = sqlx::query(
         "INSERT INTO operations (id, order_id, kind, amount, next_attempt_at, done, refusal_code, \
                                  refusal_message, correlation_id, traceparent) \
@@ -64,7 +67,10 @@ pub(crate) async fn of_order(
     order_id: Uuid,
 ) -> Result<Vec<Stored>, sqlx::Error> {
     let query = format!("SELECT {COLUMNS} FROM operations WHERE order_id = $1 ORDER BY position");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(order_id).fetch_all(connection).await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query))
+        .bind(order_id)
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(stored).collect()
 }
 
@@ -163,13 +169,15 @@ pub(crate) async fn wait(
     id: Uuid,
     command: &Envelope,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO operation_commands (command_id, operation_id, envelope) VALUES ($1, $2, $3)")
-        .bind(command.id)
-        .bind(id)
-        .bind(Json(command))
-        .execute(connection)
-        .await
-        .map(drop)
+    sqlx::query(
+        "INSERT INTO operation_commands (command_id, operation_id, envelope) VALUES ($1, $2, $3)",
+    )
+    .bind(command.id)
+    .bind(id)
+    .bind(Json(command))
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 /// The commands that wait for an operation; they wait no longer.
@@ -177,11 +185,14 @@ pub(crate) async fn release(
     connection: &mut PgConnection,
     id: Uuid,
 ) -> Result<Vec<Envelope>, sqlx::Error> {
-    let rows = sqlx::query("DELETE FROM operation_commands WHERE operation_id = $1 RETURNING envelope")
-        .bind(id)
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(|row| Ok(row.try_get::<Json<Envelope>, _>("envelope")?.0)).collect()
+    let rows =
+        sqlx::query("DELETE FROM operation_commands WHERE operation_id = $1 RETURNING envelope")
+            .bind(id)
+            .fetch_all(connection)
+            .await?;
+    rows.iter()
+        .map(|row| Ok(row.try_get::<Json<Envelope>, _>("envelope")?.0))
+        .collect()
 }
 
 fn stored(row: &PgRow) -> Result<Stored, sqlx::Error> {

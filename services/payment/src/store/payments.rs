@@ -31,7 +31,10 @@ pub struct Told {
 }
 
 /// Stores a new payment.
-pub(crate) async fn insert(connection: &mut PgConnection, payment: &Payment) -> Result<(), sqlx::Error> {
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    payment: &Payment,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO payments (id, order_id, customer_id, amount, currency, token, status, version, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -56,7 +59,10 @@ pub(crate) async fn of_order(
     order_id: Uuid,
 ) -> Result<Option<Payment>, sqlx::Error> {
     let query = format!("SELECT {COLUMNS} FROM payments WHERE order_id = $1 FOR UPDATE");
-    let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(order_id).fetch_optional(connection).await?;
+    let row = sqlx::query(sqlx::AssertSqlSafe(query))
+        .bind(order_id)
+        .fetch_optional(connection)
+        .await?;
     row.as_ref().map(payment).transpose()
 }
 
@@ -120,7 +126,10 @@ pub async fn list(
     let steps = steps.iter().map(step).collect::<Result<Vec<_>, _>>()?;
     let told = |payment: Payment| {
         let mine = steps.iter().filter(|(id, _)| *id == payment.id);
-        Told { history: mine.map(|(_, step)| step.clone()).collect(), payment }
+        Told {
+            history: mine.map(|(_, step)| step.clone()).collect(),
+            payment,
+        }
     };
     Ok(payments.into_iter().map(told).collect())
 }
@@ -138,7 +147,9 @@ fn payment(row: &PgRow) -> Result<Payment, sqlx::Error> {
         captured: row.try_get("captured")?,
         refunded: row.try_get("refunded")?,
         version: row.try_get("version")?,
-        created_at: row.try_get::<jiff_sqlx::Timestamp, _>("created_at")?.to_jiff(),
+        created_at: row
+            .try_get::<jiff_sqlx::Timestamp, _>("created_at")?
+            .to_jiff(),
     })
 }
 

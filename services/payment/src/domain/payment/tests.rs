@@ -22,14 +22,18 @@ fn payment() -> Payment {
 }
 
 fn done() -> Outcome {
-    Outcome::Done { reference: "ref".to_owned() }
+    Outcome::Done {
+        reference: "ref".to_owned(),
+    }
 }
 
 fn run(payment: &mut Payment, operation: Operation, outcome: Outcome) -> Result<(), Refusal> {
     match payment.plan(operation, None) {
         Plan::Answer(answer) => answer,
         Plan::Call(call, amount) => {
-            payment.apply(call, amount, outcome, Timestamp::UNIX_EPOCH).answer
+            payment
+                .apply(call, amount, outcome, Timestamp::UNIX_EPOCH)
+                .answer
         }
     }
 }
@@ -49,7 +53,10 @@ fn captured() -> Payment {
 #[test]
 fn a_capture_takes_what_was_held() {
     let payment = captured();
-    assert_eq!((payment.status, payment.captured), (Status::Captured, payment.amount));
+    assert_eq!(
+        (payment.status, payment.captured),
+        (Status::Captured, payment.amount)
+    );
     assert_eq!(payment.version, 2);
 }
 
@@ -61,7 +68,10 @@ fn a_capture_of_more_than_is_held_is_refused() {
 
 #[test]
 fn a_repeated_capture_calls_nobody() {
-    assert_eq!(captured().plan(Operation::Capture, None), Plan::Answer(Ok(())));
+    assert_eq!(
+        captured().plan(Operation::Capture, None),
+        Plan::Answer(Ok(()))
+    );
 }
 
 #[test]
@@ -74,9 +84,15 @@ fn voiding_a_hold_releases_it() {
 #[test]
 fn voiding_captured_money_gives_it_back() {
     let mut payment = captured();
-    assert_eq!(payment.plan(Operation::Void, None), Plan::Call(Operation::Refund, payment.amount));
+    assert_eq!(
+        payment.plan(Operation::Void, None),
+        Plan::Call(Operation::Refund, payment.amount)
+    );
     assert_eq!(run(&mut payment, Operation::Void, done()), Ok(()));
-    assert_eq!((payment.status, payment.refunded), (Status::Refunded, payment.amount));
+    assert_eq!(
+        (payment.status, payment.refunded),
+        (Status::Refunded, payment.amount)
+    );
 }
 
 #[test]
@@ -109,7 +125,11 @@ fn an_authorisation_without_an_answer_fails_and_asks_for_a_release() {
     assert!(applied.release);
     assert_eq!(applied.answer.expect_err("failed").code, "payment_timeout");
     assert_eq!(run(&mut payment, Operation::Void, done()), Ok(()));
-    assert_eq!(payment.status, Status::Failed, "nothing was ever known to be held");
+    assert_eq!(
+        payment.status,
+        Status::Failed,
+        "nothing was ever known to be held"
+    );
 }
 
 #[test]
