@@ -1,6 +1,6 @@
 # What a person runs. Each target is a line or two; the work is in hack/.
 .DEFAULT_GOAL := help
-.PHONY: help up down demo images
+.PHONY: help up down demo images generate
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -16,3 +16,6 @@ demo: ## walk an order through the running platform
 
 images: ## build our images, load them, restart what changed
 	@hack/up --only images
+
+generate: ## write what is generated from the code: definitions, RBAC, the chart's copies
+	@cargo run -q -p quickbite-operator -- generate .
