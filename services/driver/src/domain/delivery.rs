@@ -204,7 +204,13 @@ pub struct NewDelivery {
 impl Delivery {
     /// A delivery that looks for its driver.
     pub fn create(id: Uuid, new: NewDelivery, now: Timestamp) -> (Self, Fact) {
-        let NewDelivery { order_id, restaurant_id, customer_id, pickup, dropoff } = new;
+        let NewDelivery {
+            order_id,
+            restaurant_id,
+            customer_id,
+            pickup,
+            dropoff,
+        } = new;
         let delivery = Self {
             id,
             order_id,
@@ -217,7 +223,14 @@ impl Delivery {
             created_at: now,
             updated_at: now,
         };
-        (delivery, Fact { happened: Happened::Created, driver_id: None, reason: None })
+        (
+            delivery,
+            Fact {
+                happened: Happened::Created,
+                driver_id: None,
+                reason: None,
+            },
+        )
     }
 
     /// The state's name.
@@ -251,7 +264,13 @@ impl Delivery {
         match self.state {
             State::Searching => {
                 let driver_id = offer.driver_id;
-                Ok(self.turn_into(State::Offered(offer), Happened::Offered, Some(driver_id), None, now))
+                Ok(self.turn_into(
+                    State::Offered(offer),
+                    Happened::Offered,
+                    Some(driver_id),
+                    None,
+                    now,
+                ))
             }
             _ => Err(self.wrong()),
         }
@@ -260,13 +279,25 @@ impl Delivery {
     /// The driver asked takes it.
     pub fn accept(&mut self, driver_id: Uuid, now: Timestamp) -> Result<Fact, Refused> {
         self.answerable(driver_id, now)?;
-        Ok(self.turn_into(State::Assigned { driver_id }, Happened::Assigned, Some(driver_id), None, now))
+        Ok(self.turn_into(
+            State::Assigned { driver_id },
+            Happened::Assigned,
+            Some(driver_id),
+            None,
+            now,
+        ))
     }
 
     /// The driver asked says no, or goes home.
     pub fn decline(&mut self, driver_id: Uuid, now: Timestamp) -> Result<Fact, Refused> {
         self.answerable(driver_id, now)?;
-        Ok(self.turn_into(State::Searching, Happened::Declined, Some(driver_id), None, now))
+        Ok(self.turn_into(
+            State::Searching,
+            Happened::Declined,
+            Some(driver_id),
+            None,
+            now,
+        ))
     }
 
     /// The offer ran out; `None` when there is none that did.
@@ -274,7 +305,13 @@ impl Delivery {
         match &self.state {
             State::Offered(offer) if offer.expires_at <= now => {
                 let driver_id = offer.driver_id;
-                Some(self.turn_into(State::Searching, Happened::Expired, Some(driver_id), None, now))
+                Some(self.turn_into(
+                    State::Searching,
+                    Happened::Expired,
+                    Some(driver_id),
+                    None,
+                    now,
+                ))
             }
             _ => None,
         }
@@ -319,7 +356,10 @@ impl Delivery {
         self.mine(driver_id)?;
         match self.state {
             State::Assigned { .. } | State::PickedUp { .. } => {
-                let state = State::Failed { driver_id, reason: reason.clone() };
+                let state = State::Failed {
+                    driver_id,
+                    reason: reason.clone(),
+                };
                 Ok(self.turn_into(state, Happened::Failed, Some(driver_id), Some(reason), now))
             }
             _ => Err(self.wrong()),
@@ -335,8 +375,17 @@ impl Delivery {
         match self.state {
             State::Searching | State::Offered(_) | State::Assigned { .. } => {
                 let driver_id = self.driver_id();
-                let state = State::Cancelled { driver_id, reason: reason.clone() };
-                Ok(Some(self.turn_into(state, Happened::Cancelled, driver_id, reason, now)))
+                let state = State::Cancelled {
+                    driver_id,
+                    reason: reason.clone(),
+                };
+                Ok(Some(self.turn_into(
+                    state,
+                    Happened::Cancelled,
+                    driver_id,
+                    reason,
+                    now,
+                )))
             }
             State::Failed { .. } | State::Cancelled { .. } => Ok(None),
             State::PickedUp { .. } | State::Delivered { .. } => Err(self.wrong()),
@@ -355,7 +404,11 @@ impl Delivery {
         self.state = state;
         self.version += 1;
         self.updated_at = now;
-        Fact { happened, driver_id, reason }
+        Fact {
+            happened,
+            driver_id,
+            reason,
+        }
     }
 
     fn answerable(&self, driver_id: Uuid, now: Timestamp) -> Result<(), Refused> {
@@ -368,7 +421,11 @@ impl Delivery {
     }
 
     fn mine(&self, driver_id: Uuid) -> Result<(), Refused> {
-        if self.driver_id() == Some(driver_id) { Ok(()) } else { Err(Refused::NotYours) }
+        if self.driver_id() == Some(driver_id) {
+            Ok(())
+        } else {
+            Err(Refused::NotYours)
+        }
     }
 
     fn wrong(&self) -> Refused {

@@ -34,7 +34,11 @@ fn searching() -> Delivery {
 }
 
 fn to(driver_id: Uuid) -> Offer {
-    Offer { driver_id, distance_m: 10, expires_at: at(30) }
+    Offer {
+        driver_id,
+        distance_m: 10,
+        expires_at: at(30),
+    }
 }
 
 fn offered() -> Delivery {
@@ -52,19 +56,28 @@ fn assigned() -> Delivery {
 #[test]
 fn only_the_driver_asked_can_accept() {
     assert_eq!(offered().accept(BEN, at(1)), Err(Refused::NotYours));
-    assert_eq!(offered().accept(ANNA, at(1)).unwrap().happened, Happened::Assigned);
+    assert_eq!(
+        offered().accept(ANNA, at(1)).unwrap().happened,
+        Happened::Assigned
+    );
 }
 
 #[test]
 fn an_offer_ends_at_its_expiry_not_after_it() {
     assert_eq!(offered().accept(ANNA, at(30)), Err(Refused::OfferExpired));
     assert_eq!(offered().expire(at(29)), None);
-    assert_eq!(offered().expire(at(30)).unwrap().happened, Happened::Expired);
+    assert_eq!(
+        offered().expire(at(30)).unwrap().happened,
+        Happened::Expired
+    );
 }
 
 #[test]
 fn accepting_twice_is_a_conflict() {
-    assert_eq!(assigned().accept(ANNA, at(2)), Err(Refused::WrongState(Status::Assigned)));
+    assert_eq!(
+        assigned().accept(ANNA, at(2)),
+        Err(Refused::WrongState(Status::Assigned))
+    );
 }
 
 #[test]
@@ -79,9 +92,15 @@ fn a_declined_delivery_searches_again() {
 #[test]
 fn food_is_picked_up_before_it_is_delivered() {
     let mut delivery = assigned();
-    assert_eq!(delivery.deliver(ANNA, None, at(2)), Err(Refused::WrongState(Status::Assigned)));
+    assert_eq!(
+        delivery.deliver(ANNA, None, at(2)),
+        Err(Refused::WrongState(Status::Assigned))
+    );
     delivery.pick_up(ANNA, at(2)).unwrap();
-    assert_eq!(delivery.pick_up(ANNA, at(3)), Err(Refused::WrongState(Status::PickedUp)));
+    assert_eq!(
+        delivery.pick_up(ANNA, at(3)),
+        Err(Refused::WrongState(Status::PickedUp))
+    );
     delivery.deliver(ANNA, Some("door".into()), at(3)).unwrap();
     assert_eq!(delivery.status(), Status::Delivered);
 }
@@ -90,13 +109,23 @@ fn food_is_picked_up_before_it_is_delivered() {
 fn nothing_is_called_off_once_it_is_picked_up() {
     let mut delivery = assigned();
     delivery.pick_up(ANNA, at(2)).unwrap();
-    assert_eq!(delivery.cancel(None, at(3)), Err(Refused::WrongState(Status::PickedUp)));
+    assert_eq!(
+        delivery.cancel(None, at(3)),
+        Err(Refused::WrongState(Status::PickedUp))
+    );
 }
 
 #[test]
 fn calling_off_twice_is_one_fact() {
     let mut delivery = assigned();
-    assert_eq!(delivery.cancel(Some("late".into()), at(2)).unwrap().unwrap().driver_id, Some(ANNA));
+    assert_eq!(
+        delivery
+            .cancel(Some("late".into()), at(2))
+            .unwrap()
+            .unwrap()
+            .driver_id,
+        Some(ANNA)
+    );
     assert_eq!(delivery.cancel(None, at(3)), Ok(None));
 }
 
@@ -129,7 +158,14 @@ fn step() -> impl Strategy<Value = Step> {
 fn apply(delivery: &mut Delivery, step: Step, now: Timestamp) -> Option<Fact> {
     match step {
         Step::Offer(who) => delivery
-            .offer(Offer { driver_id: who, distance_m: 1, expires_at: now + 3.seconds() }, now)
+            .offer(
+                Offer {
+                    driver_id: who,
+                    distance_m: 1,
+                    expires_at: now + 3.seconds(),
+                },
+                now,
+            )
             .ok(),
         Step::Accept(who) => delivery.accept(who, now).ok(),
         Step::Decline(who) => delivery.decline(who, now).ok(),

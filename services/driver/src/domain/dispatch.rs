@@ -73,8 +73,10 @@ mod tests {
 
     use super::*;
 
-    const RULES: DispatchRules =
-        DispatchRules { radius_m: 10_000.0, offer_ttl: Duration::from_secs(30) };
+    const RULES: DispatchRules = DispatchRules {
+        radius_m: 10_000.0,
+        offer_ttl: Duration::from_secs(30),
+    };
     const NEAR: Uuid = Uuid::from_u128(1);
     const FAR: Uuid = Uuid::from_u128(2);
     const TOO_FAR: Uuid = Uuid::from_u128(3);
@@ -85,14 +87,20 @@ mod tests {
 
     fn around() -> Vec<Candidate> {
         [(TOO_FAR, 53.0), (FAR, 52.55), (NEAR, 52.51)]
-            .map(|(driver_id, lat)| Candidate { driver_id, location: GeoPoint::parse(lat, 13.4).unwrap() })
+            .map(|(driver_id, lat)| Candidate {
+                driver_id,
+                location: GeoPoint::parse(lat, 13.4).unwrap(),
+            })
             .to_vec()
     }
 
     fn asked(answers: &[(Uuid, Answer)], now: i64) -> Vec<Uuid> {
         let answers = answers.iter().copied().collect();
         let now = Timestamp::UNIX_EPOCH + now.seconds();
-        rank(pickup(), &around(), &answers, RULES, now).into_iter().map(|(id, _)| id).collect()
+        rank(pickup(), &around(), &answers, RULES, now)
+            .into_iter()
+            .map(|(id, _)| id)
+            .collect()
     }
 
     #[test]
@@ -114,7 +122,13 @@ mod tests {
 
     #[test]
     fn distances_are_whole_metres() {
-        let ranked = rank(pickup(), &around(), &HashMap::new(), RULES, Timestamp::UNIX_EPOCH);
+        let ranked = rank(
+            pickup(),
+            &around(),
+            &HashMap::new(),
+            RULES,
+            Timestamp::UNIX_EPOCH,
+        );
         assert_eq!(ranked[0].1, 1112);
     }
 }

@@ -108,9 +108,15 @@ mod tests {
     fn going_online_twice_is_one_fact() {
         let mut driver = driver();
         let now = Timestamp::UNIX_EPOCH;
-        assert_eq!(driver.go_online(here(), Some("bike".into()), now), Some(ShiftFact::Online));
+        assert_eq!(
+            driver.go_online(here(), Some("bike".into()), now),
+            Some(ShiftFact::Online)
+        );
         assert_eq!(driver.go_online(here(), None, now), None);
-        assert_eq!((driver.version, driver.vehicle.as_deref()), (1, Some("bike")));
+        assert_eq!(
+            (driver.version, driver.vehicle.as_deref()),
+            (1, Some("bike"))
+        );
     }
 
     #[test]

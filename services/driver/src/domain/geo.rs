@@ -37,6 +37,16 @@ pub enum NotAPoint {
     Longitude,
 }
 
+impl NotAPoint {
+    /// Which number it is.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::Latitude => "lat",
+            Self::Longitude => "lng",
+        }
+    }
+}
+
 impl TryFrom<RawPoint> for GeoPoint {
     type Error = NotAPoint;
 
@@ -77,6 +87,65 @@ impl GeoPoint {
     }
 }
 
+/// A rectangle of degrees that holds at least the circle it was made around: a coarse first filter for an index.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GeoBox {
+    /// Least latitude.
+    pub south: f64,
+    /// Greatest latitude.
+    pub north: f64,
+    /// Least longitude.
+    pub west: f64,
+    /// Greatest longitude.
+    pub east: f64,
+}
+
+impl GeoBox {
+    /// Everywhere.
+    pub const EARTH: Self = Self {
+        south: -90.0,
+        north: 90.0,
+        west: -180.0,
+        east: 180.0,
+    };
+
+    /// The box around a circle of `radius_m` metres; all longitudes where it holds a pole or crosses the date line.
+    pub fn around(center: GeoPoint, radius_m: f64) -> Self {
+        let lat_span = (radius_m / EARTH_RADIUS_M).to_degrees();
+        let (south, north) = (center.lat - lat_span, center.lat + lat_span);
+        if south <= -90.0 || north >= 90.0 {
+            return Self {
+                south: south.max(-90.0),
+                north: north.min(90.0),
+                ..Self::EARTH
+            };
+        }
+        // The widest parallel of the circle lies towards the pole.
+        let widest = south.abs().max(north.abs()).to_radians().cos();
+        let lng_span = lat_span / widest;
+        let (west, east) = (center.lng - lng_span, center.lng + lng_span);
+        if west < -180.0 || east > 180.0 {
+            return Self {
+                south,
+                north,
+                ..Self::EARTH
+            };
+        }
+        Self {
+            south,
+            north,
+            west,
+            east,
+        }
+    }
+
+    /// Whether the point lies inside or on the edge.
+    pub fn contains(&self, point: GeoPoint) -> bool {
+        (self.south..=self.north).contains(&point.lat)
+            && (self.west..=self.east).contains(&point.lng)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -84,7 +153,8 @@ mod tests {
     use super::*;
 
     fn point() -> impl Strategy<Value = GeoPoint> {
-        (-90.0..=90.0_f64, -180.0..=180.0_f64).prop_map(|(lat, lng)| GeoPoint::parse(lat, lng).unwrap())
+        (-90.0..=90.0_f64, -180.0..=180.0_f64)
+            .prop_map(|(lat, lng)| GeoPoint::parse(lat, lng).unwrap())
     }
 
     #[test]
@@ -97,11 +167,26 @@ mod tests {
     #[test]
     fn what_is_not_a_number_is_not_a_point() {
         assert_eq!(GeoPoint::parse(f64::NAN, 0.0), Err(NotAPoint::Latitude));
-        assert_eq!(GeoPoint::parse(0.0, f64::INFINITY), Err(NotAPoint::Longitude));
+        assert_eq!(
+            GeoPoint::parse(0.0, f64::INFINITY),
+            Err(NotAPoint::Longitude)
+        );
         assert_eq!(GeoPoint::parse(90.1, 0.0), Err(NotAPoint::Latitude));
     }
 
     proptest! {
+        #[test]
+        fn a_box_holds_every_point_of_its_circle(
+            center in point(), d_lat in -1.0..1.0_f64, d_lng in -3.0..3.0_f64, radius in 1.0..200_000.0_f64,
+        ) {
+            let lng = (center.lng() + d_lng + 540.0).rem_euclid(360.0) - 180.0;
+            let lat = (center.lat() + d_lat).clamp(-90.0, 90.0);
+            let other = GeoPoint::parse(lat, lng).unwrap();
+            if center.distance_m(other) < radius {
+                prop_assert!(GeoBox::around(center, radius).contains(other));
+            }
+        }
+
         #[test]
         fn distance_is_symmetric_finite_and_at_most_half_the_globe(a in point(), b in point()) {
             let there = a.distance_m(b);

@@ -53,7 +53,13 @@ pub struct LivePosition {
 impl Position {
     /// This report as the customer of `order_id` sees it.
     pub fn live(&self, order_id: Uuid, driver_id: Uuid) -> LivePosition {
-        let Self { point, heading, speed, recorded_at, seq } = self;
+        let Self {
+            point,
+            heading,
+            speed,
+            recorded_at,
+            seq,
+        } = self;
         LivePosition {
             order_id,
             driver_id,
