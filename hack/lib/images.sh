@@ -44,43 +44,50 @@ addon_image() {
     --label "dev.quickbite.inputs=$key" -t "$tag" "$MADE"
 }
 
-# The paths that .dockerignore lets into the build.
-app_inputs() { sed -n 's/^!//p' "$ROOT/.dockerignore"; }
-
-app_key() {
-  cd "$ROOT"
-  {
-    # shellcheck disable=SC2046 # one path a word
-    hash_of Dockerfile $(for path in $(app_inputs); do if [ -e "$path" ]; then echo "$path"; fi; done)
-    image_id "$RUST_TAG"
-    image_id "$RUNTIME_TAG"
-  } | hash_text
-}
-
 # app_images: all of ours; the first build compiles, the others only copy
 app_images() {
-  local key name tag revision options=()
+  local key name revision options=()
+  # All are built from one copy of the sources: an edit meanwhile must not get into some of them, nor compile twice.
+  rm -rf "$CACHE"/.sources.*
+  SOURCES=$(mktemp -d "$CACHE/.sources.XXXXXX")
+  trap 'rm -rf "$SOURCES"' EXIT
+  # shellcheck disable=SC2046 # one path a word
+  tar -C "$ROOT" --exclude=target -c Dockerfile .dockerignore $(app_inputs) | tar -C "$SOURCES" -x
   key=$(app_key)
-  cd "$ROOT"
   if apps_are "$key"; then
     note cached
     return
   fi
   # Of the last change to what goes in, so that another commit does not make another image.
   # shellcheck disable=SC2046
-  revision=$(git log -1 --format=%H -- Dockerfile $(app_inputs) 2>/dev/null || true)
+  revision=$(git -C "$ROOT" log -1 --format=%H -- Dockerfile $(app_inputs) 2>/dev/null || echo unknown)
   # How this machine's cargo reaches the registry, where it is configured.
   if [ -f "${CARGO_HOME:-$HOME/.cargo}/config.toml" ]; then
     options+=(--secret "id=cargo-config,src=${CARGO_HOME:-$HOME/.cargo}/config.toml")
   fi
   options+=(--build-arg "RUST_IMAGE=$RUST_TAG" --build-arg "RUNTIME_IMAGE=$RUNTIME_TAG")
   for name in "${COMPONENTS[@]}"; do
-    tag=$(app_tag "$name")
-    build_image "${options[@]}" --label "dev.quickbite.inputs=$key" -t "$tag" \
-      --build-arg "BIN=quickbite-$name" --build-arg "VERSION=$(version)" --build-arg "REVISION=${revision:-unknown}" .
+    build_image "${options[@]}" --label "dev.quickbite.inputs=$key" -t "$(app_tag "$name")" \
+      --build-arg "BIN=quickbite-$name" --build-arg "VERSION=$(version)" --build-arg "REVISION=$revision" "$SOURCES"
   done
-  build_image "${options[@]}" --target tools --output "type=local,dest=$CACHE/demo" .
+  build_image "${options[@]}" --target tools --output "type=local,dest=$CACHE/demo" "$SOURCES"
   note "${#COMPONENTS[@]} built"
+}
+
+# The paths that .dockerignore lets into the build.
+app_inputs() {
+  local path
+  for path in $(sed -n 's/^!//p' "$ROOT/.dockerignore"); do
+    if [ -e "$ROOT/$path" ]; then echo "$path"; fi
+  done
+}
+
+app_key() {
+  {
+    cd "$SOURCES" && hash_of .
+    image_id "$RUST_TAG"
+    image_id "$RUNTIME_TAG"
+  } | hash_text
 }
 
 apps_are() {
