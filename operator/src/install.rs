@@ -15,8 +15,14 @@ pub fn generated() -> BTreeMap<&'static str, String> {
     let crd = api::crd_yaml();
     BTreeMap::from([
         ("crds/quickbiteplatforms.quickbite.dev.yaml", crd.clone()),
-        ("charts/quickbite-operator/crds/quickbiteplatforms.quickbite.dev.yaml", crd),
-        ("kustomize/base/cluster-role.yaml", cluster_role("quickbite-operator", "")),
+        (
+            "charts/quickbite-operator/crds/quickbiteplatforms.quickbite.dev.yaml",
+            crd,
+        ),
+        (
+            "kustomize/base/cluster-role.yaml",
+            cluster_role("quickbite-operator", ""),
+        ),
         (
             "charts/quickbite-operator/templates/cluster-role.yaml",
             cluster_role(
@@ -57,15 +63,30 @@ fn rules() -> Vec<Rule> {
         verbs,
     };
     let mut rules = vec![
-        rule("the platforms themselves", api::GROUP, "quickbiteplatforms", &["get", "list", "watch"]),
-        rule("what the operator reports about them", api::GROUP, "quickbiteplatforms/status", &["patch"]),
+        rule(
+            "the platforms themselves",
+            api::GROUP,
+            "quickbiteplatforms",
+            &["get", "list", "watch"],
+        ),
+        rule(
+            "what the operator reports about them",
+            api::GROUP,
+            "quickbiteplatforms/status",
+            &["patch"],
+        ),
         rule(
             "owner references that block deletion, where the cluster checks for this",
             api::GROUP,
             "quickbiteplatforms/finalizers",
             &["update"],
         ),
-        rule("events about platforms", "events.k8s.io", "events", &["create", "patch"]),
+        rule(
+            "events about platforms",
+            "events.k8s.io",
+            "events",
+            &["create", "patch"],
+        ),
     ];
     rules.extend(ChildKind::ALL.iter().map(|kind| Rule {
         why: format!("{}; list + delete: orphans", kind.purpose()),
@@ -85,7 +106,12 @@ fn cluster_role(name: &str, labels: &str) -> String {
          rules:\n"
     );
     for rule in rules() {
-        let Rule { why, group, resources, verbs } = rule;
+        let Rule {
+            why,
+            group,
+            resources,
+            verbs,
+        } = rule;
         yaml.push_str(&format!(
             "  # {why}\n  - apiGroups: [\"{group}\"]\n    resources: [{resources}]\n    verbs: [{}]\n",
             verbs.join(", ")
@@ -103,7 +129,10 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         for (path, content) in generated() {
             let found = std::fs::read_to_string(root.join(path)).unwrap_or_default();
-            assert!(found == content, "{path} differs from the code: run `make generate`");
+            assert!(
+                found == content,
+                "{path} differs from the code: run `make generate`"
+            );
         }
     }
 

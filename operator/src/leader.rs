@@ -34,7 +34,10 @@ impl Leadership {
     /// For a single replica, and for tests: always held.
     #[must_use]
     pub fn always() -> Self {
-        Self { held: Arc::new(AtomicBool::new(true)), lease: None }
+        Self {
+            held: Arc::new(AtomicBool::new(true)),
+            lease: None,
+        }
     }
 
     /// Whether this process leads, as last heard.
@@ -48,9 +51,11 @@ impl Leadership {
         if !self.is_held() {
             return false;
         }
-        let Some((api, identity)) = &self.lease else { return true };
+        let Some((api, identity)) = &self.lease else {
+            return true;
+        };
         match api.get(LEASE).await {
-            Ok(lease) => is_holder(&lease, identity, Timestamp::now()),
+            Ok(lease) => is_holder(&lease, identity, crate::clock::now()),
             Err(error) => {
                 tracing::warn!(%error, "the lease could not be read, so nothing is written");
                 false
@@ -60,10 +65,15 @@ impl Leadership {
 }
 
 fn is_holder(lease: &Lease, identity: &str, now: Timestamp) -> bool {
-    let Some(spec) = &lease.spec else { return false };
+    let Some(spec) = &lease.spec else {
+        return false;
+    };
     let valid_until = spec.renew_time.as_ref().and_then(|renewed| {
         let seconds = i64::from(spec.lease_duration_seconds.unwrap_or(0));
-        renewed.0.checked_add(jiff::SignedDuration::from_secs(seconds)).ok()
+        renewed
+            .0
+            .checked_add(jiff::SignedDuration::from_secs(seconds))
+            .ok()
     });
     spec.holder_identity.as_deref() == Some(identity) && valid_until.is_some_and(|end| now < end)
 }
@@ -140,7 +150,11 @@ pub async fn lead(
         manager_task.await.context("the election ended badly")??;
         Ok(())
     });
-    Ok(Some(Election { leadership, stop, task }))
+    Ok(Some(Election {
+        leadership,
+        stop,
+        task,
+    }))
 }
 
 impl Election {

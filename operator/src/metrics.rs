@@ -63,14 +63,19 @@ impl Metrics {
                 "Whether a platform is ready (1) or not (0)",
                 &["namespace", "name"],
             ),
-            leader: metrics::gauge("quickbite_leader", "Whether this replica leads (1) or not (0)"),
+            leader: metrics::gauge(
+                "quickbite_leader",
+                "Whether this replica leads (1) or not (0)",
+            ),
         }
     }
 
     /// Counts a reconcile that took `seconds`.
     pub fn reconciled(&self, outcome: Outcome, seconds: f64) {
         self.reconciles.with_label_values(&[outcome.label()]).inc();
-        self.durations.with_label_values(&[outcome.label()]).observe(seconds);
+        self.durations
+            .with_label_values(&[outcome.label()])
+            .observe(seconds);
     }
 
     /// Counts a write to an object of `kind`.
@@ -80,7 +85,9 @@ impl Metrics {
 
     /// Tells whether a platform is ready.
     pub fn ready(&self, namespace: &str, name: &str, ready: bool) {
-        self.ready.with_label_values(&[namespace, name]).set(f64::from(u8::from(ready)));
+        self.ready
+            .with_label_values(&[namespace, name])
+            .set(f64::from(u8::from(ready)));
     }
 
     /// Tells whether this replica leads.

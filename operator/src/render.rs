@@ -23,7 +23,9 @@ use crate::controller::validate::{Capabilities, Referenced, referenced_secrets, 
 /// When `text` holds no platform, or one that breaks a rule.
 pub fn render(text: &str) -> anyhow::Result<String> {
     let (platform, _) = read(text)?;
-    platform.validate_cel().map_err(|errors| anyhow::anyhow!("{errors}"))?;
+    platform
+        .validate_cel()
+        .map_err(|errors| anyhow::anyhow!("{errors}"))?;
     let children = children(text)?;
     let mut yaml = String::new();
     for child in &children {
@@ -40,12 +42,24 @@ pub fn render(text: &str) -> anyhow::Result<String> {
 pub fn children(text: &str) -> anyhow::Result<Vec<Child>> {
     let (platform, secrets) = read(text)?;
     let secrets = complete(secrets, &platform);
-    let capabilities =
-        Capabilities { http_route: true, service_monitor: true, prometheus_rule: true };
-    let referenced = Referenced { secrets, capabilities };
+    let capabilities = Capabilities {
+        http_route: true,
+        service_monitor: true,
+        prometheus_rule: true,
+    };
+    let referenced = Referenced {
+        secrets,
+        capabilities,
+    };
     let now = Timestamp::UNIX_EPOCH;
     let mut entropy = Counting::default();
-    let plan = validate(&platform, &LiveSecrets::new(), referenced, &mut entropy, now)?;
+    let plan = validate(
+        &platform,
+        &LiveSecrets::new(),
+        referenced,
+        &mut entropy,
+        now,
+    )?;
     Ok(desired(&plan))
 }
 
@@ -73,8 +87,14 @@ fn read(text: &str) -> anyhow::Result<(QuickBitePlatform, LiveSecrets)> {
         }
     }
     let mut platform = platform.context("the file has no QuickBitePlatform")?;
-    platform.metadata.namespace.get_or_insert_with(|| "default".to_owned());
-    platform.metadata.uid.get_or_insert_with(|| uuid::Uuid::nil().to_string());
+    platform
+        .metadata
+        .namespace
+        .get_or_insert_with(|| "default".to_owned());
+    platform
+        .metadata
+        .uid
+        .get_or_insert_with(|| uuid::Uuid::nil().to_string());
     Ok((platform, secrets))
 }
 
@@ -82,13 +102,23 @@ fn read(text: &str) -> anyhow::Result<(QuickBitePlatform, LiveSecrets)> {
 fn complete(mut secrets: LiveSecrets, platform: &QuickBitePlatform) -> LiveSecrets {
     for name in referenced_secrets(&platform.spec) {
         secrets.entry(name.clone()).or_insert_with(|| {
-            let known = [("host", format!("{name}.invalid")), ("username", "placeholder".to_owned()),
-                ("password", "placeholder".to_owned())];
-            known.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+            let known = [
+                ("host", format!("{name}.invalid")),
+                ("username", "placeholder".to_owned()),
+                ("password", "placeholder".to_owned()),
+            ];
+            known
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect()
         });
     }
     for (_, secret, key) in crate::controller::validate::referenced_keys(&platform.spec) {
-        secrets.entry(secret).or_default().entry(key).or_insert_with(|| "placeholder".to_owned());
+        secrets
+            .entry(secret)
+            .or_default()
+            .entry(key)
+            .or_insert_with(|| "placeholder".to_owned());
     }
     secrets
 }

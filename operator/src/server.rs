@@ -43,7 +43,10 @@ pub async fn serve(
     let router = Router::new()
         .route("/livez", get(|| async { "alive" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(|| async { quickbite_telemetry::metrics::encode() }));
+        .route(
+            "/metrics",
+            get(|| async { quickbite_telemetry::metrics::encode() }),
+        );
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
@@ -64,7 +67,9 @@ pub async fn healthcheck(address: SocketAddr) -> ExitCode {
 
 async fn ask(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    stream
+        .write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)

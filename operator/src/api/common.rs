@@ -70,7 +70,10 @@ impl PullPolicy {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 pub struct LocalRef {
     /// Name of the object, in the platform's namespace.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub name: String,
 }
 
@@ -78,7 +81,10 @@ pub struct LocalRef {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 pub struct KeyRef {
     /// Name of the Secret, in the platform's namespace.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// Key in the Secret's data.
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
@@ -184,7 +190,10 @@ pub struct Workload {
     pub resources: Option<Resources>,
     /// A whole image reference for this service alone, instead of <registry>/<service>:<version>.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 500), regex(pattern = r"^[a-z0-9][a-zA-Z0-9._:/@-]*$"))]
+    #[schemars(
+        length(min = 1, max = 500),
+        regex(pattern = r"^[a-z0-9][a-zA-Z0-9._:/@-]*$")
+    )]
     pub image: Option<String>,
     /// Additional environment variables, at most 64, each name once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -211,7 +220,9 @@ impl Span {
     /// The length in seconds.
     #[must_use]
     pub fn seconds(&self) -> u64 {
-        let Some((at, unit)) = self.0.char_indices().last() else { return 0 };
+        let Some((at, unit)) = self.0.char_indices().last() else {
+            return 0;
+        };
         let factor = match unit {
             's' => 1,
             'm' => 60,
@@ -219,7 +230,10 @@ impl Span {
             'd' => 86_400,
             _ => 0,
         };
-        self.0[..at].parse::<u64>().unwrap_or(0).saturating_mul(factor)
+        self.0[..at]
+            .parse::<u64>()
+            .unwrap_or(0)
+            .saturating_mul(factor)
     }
 }
 
@@ -230,8 +244,9 @@ mod tests {
     #[test]
     fn a_span_counts_its_unit() {
         let seconds = |text: &str| Span::new(text).seconds();
-        assert_eq!([seconds("60s"), seconds("5m"), seconds("12h"), seconds("7d")], [
-            60, 300, 43_200, 604_800
-        ]);
+        assert_eq!(
+            [seconds("60s"), seconds("5m"), seconds("12h"), seconds("7d")],
+            [60, 300, 43_200, 604_800]
+        );
     }
 }

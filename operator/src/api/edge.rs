@@ -20,7 +20,10 @@ pub struct Ingress {
     /// Class of the Ingress, which names the controller that serves it; the cluster's default
     /// class when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub class_name: Option<String>,
     /// Serves HTTPS with the certificate of a Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,7 +42,10 @@ pub struct Ingress {
 #[serde(rename_all = "camelCase")]
 pub struct IngressTls {
     /// Name of a Secret of type kubernetes.io/tls in the platform's namespace.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub secret_name: String,
 }
 
@@ -48,15 +54,24 @@ pub struct IngressTls {
 #[serde(rename_all = "camelCase")]
 pub struct GatewayRef {
     /// Name of the Gateway.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// Namespace of the Gateway; the platform's own when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub namespace: Option<String>,
     /// Listener of the Gateway; all of them when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub section_name: Option<String>,
 }
 
@@ -165,7 +180,10 @@ pub struct NetworkPolicySpec {
     pub ingress_controller: Option<IngressControllerPeer>,
     /// Namespace whose pods may read metrics; every namespace when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub monitoring_namespace: Option<String>,
 }
 
@@ -177,7 +195,11 @@ impl NetworkPolicySpec {
 
 impl Default for NetworkPolicySpec {
     fn default() -> Self {
-        Self { enabled: true, ingress_controller: None, monitoring_namespace: None }
+        Self {
+            enabled: true,
+            ingress_controller: None,
+            monitoring_namespace: None,
+        }
     }
 }
 
@@ -188,7 +210,10 @@ impl Default for NetworkPolicySpec {
 pub struct IngressControllerPeer {
     /// Namespace of the controller's pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub namespace: Option<String>,
     /// Address ranges of a controller on the host network, such as 10.0.0.0/16; at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -233,7 +258,10 @@ pub struct Canary {
     pub pause: Span,
     /// Share of failed requests that ends the rollout, such as 1%.
     #[serde(default = "Canary::default_max_error_rate")]
-    #[schemars(length(min = 2, max = 6), regex(pattern = r"^[0-9]{1,2}(\.[0-9]{1,2})?%$"))]
+    #[schemars(
+        length(min = 2, max = 6),
+        regex(pattern = r"^[0-9]{1,2}(\.[0-9]{1,2})?%$")
+    )]
     pub max_error_rate: String,
 }
 
@@ -250,4 +278,3 @@ impl Canary {
         "1%".into()
     }
 }
-

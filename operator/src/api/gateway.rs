@@ -45,15 +45,24 @@ pub struct RateLimits {
 
 impl RateLimits {
     fn default_general() -> RateLimit {
-        RateLimit { limit: 100, window_seconds: 900 }
+        RateLimit {
+            limit: 100,
+            window_seconds: 900,
+        }
     }
 
     fn default_auth() -> RateLimit {
-        RateLimit { limit: 5, window_seconds: 900 }
+        RateLimit {
+            limit: 5,
+            window_seconds: 900,
+        }
     }
 
     fn default_write() -> RateLimit {
-        RateLimit { limit: 20, window_seconds: 60 }
+        RateLimit {
+            limit: 20,
+            window_seconds: 60,
+        }
     }
 }
 

@@ -47,7 +47,10 @@ pub struct UserSpec {
 
 impl Default for UserSpec {
     fn default() -> Self {
-        Self { enabled: true, workload: Workload::default() }
+        Self {
+            enabled: true,
+            workload: Workload::default(),
+        }
     }
 }
 
@@ -68,7 +71,11 @@ pub struct RestaurantSpec {
 
 impl Default for RestaurantSpec {
     fn default() -> Self {
-        Self { enabled: true, workload: Workload::default(), cache: RestaurantCache::default() }
+        Self {
+            enabled: true,
+            workload: Workload::default(),
+            cache: RestaurantCache::default(),
+        }
     }
 }
 
@@ -212,7 +219,11 @@ pub struct NotificationSpec {
 
 impl Default for NotificationSpec {
     fn default() -> Self {
-        Self { enabled: true, workload: Workload::default(), smtp_secret_ref: None }
+        Self {
+            enabled: true,
+            workload: Workload::default(),
+            smtp_secret_ref: None,
+        }
     }
 }
 
@@ -230,6 +241,9 @@ pub struct PaymentSpec {
 
 impl Default for PaymentSpec {
     fn default() -> Self {
-        Self { enabled: true, workload: Workload::default() }
+        Self {
+            enabled: true,
+            workload: Workload::default(),
+        }
     }
 }

@@ -37,7 +37,10 @@ pub struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { managed: Some(Managed::default()), external: None }
+        Self {
+            managed: Some(Managed::default()),
+            external: None,
+        }
     }
 }
 
@@ -49,7 +52,10 @@ pub struct Managed {
     /// Image of the store; the official one when left out (postgres:17, mongo:8, redis:8,
     /// rabbitmq:4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 500), regex(pattern = r"^[a-z0-9][a-zA-Z0-9._:/@-]*$"))]
+    #[schemars(
+        length(min = 1, max = 500),
+        regex(pattern = r"^[a-z0-9][a-zA-Z0-9._:/@-]*$")
+    )]
     pub image: Option<String>,
     /// Size of the volume, such as 10Gi. It can grow where the storage class allows, never shrink.
     #[serde(default = "Managed::default_storage")]
@@ -59,7 +65,10 @@ pub struct Managed {
     pub storage: String,
     /// Class of the volume; the cluster's default when left out. It cannot change later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub storage_class_name: Option<String>,
     /// Requests and limits of the container; parts that are left out come from the profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
@@ -63,9 +65,14 @@ impl Applied {
     /// Whether `step` and everything before it is settled.
     #[must_use]
     pub fn is_settled_until(&self, step: Step) -> bool {
-        self.steps.range(..=step).all(|(_, state)| state.is_settled())
+        self.steps
+            .range(..=step)
+            .all(|(_, state)| state.is_settled())
     }
 }
+
+/// Writes that are under way at the same time, within one step.
+const PARALLEL_WRITES: usize = 8;
 
 /// Applies `children` in order. `live` is kept up to date with what the API server answered.
 ///
@@ -83,12 +90,26 @@ pub async fn apply(
     for step in Step::ALL {
         let of_step: Vec<_> = children.iter().filter(|child| child.step == step).collect();
         let mut state = StepState::default();
-        for group in of_step.chunk_by(|one, other| one.component == other.component) {
-            let open = gate_open && may_roll(step, group, &of_step, live);
-            for child in group {
-                apply_one(writer, child, live, &known, open, &mut applied, &mut state).await?;
-            }
-        }
+        let due = decide(
+            step,
+            &of_step,
+            live,
+            &known,
+            gate_open,
+            &mut applied,
+            &mut state,
+        );
+        let found = &*live;
+        // Boxed: the compiler cannot prove a stream of borrowing futures to be Send otherwise.
+        let writes: Vec<BoxFuture<'_, _>> = due
+            .into_iter()
+            .map(|child| write(writer, child, found).boxed())
+            .collect();
+        let answers: Vec<_> = stream::iter(writes)
+            .buffered(PARALLEL_WRITES)
+            .try_collect()
+            .await?;
+        live.0.extend(answers);
         for child in &of_step {
             judge(child, live, &mut state);
         }
@@ -98,57 +119,76 @@ pub async fn apply(
     Ok(applied)
 }
 
-/// Services roll one after the other: a running service takes its new revision only while no other
-/// one is rolling. One that failed does not hold the others up, and a new one starts at once.
-fn may_roll(step: Step, group: &[&Child], of_step: &[&Child], live: &Live) -> bool {
-    if step != Step::Services {
-        return true;
-    }
-    let exists = group.iter().any(|child| {
-        child.kind() == ChildKind::Deployment && live.0.contains_key(&child.key())
-    });
-    let component = group.first().map(|child| child.component);
-    let another_rolls = of_step.iter().any(|child| {
-        child.kind() == ChildKind::Deployment
-            && Some(child.component) != component
-            && live.0.get(&child.key()).is_some_and(|live| {
-                matches!(health(ChildKind::Deployment, live), Health::Progressing(_))
-            })
-    });
-    !(exists && another_rolls)
-}
-
-async fn apply_one(
-    writer: &Writer,
-    child: &Child,
-    live: &mut Live,
+/// Which objects of a step are to be written now, and what that makes of each.
+fn decide<'a>(
+    step: Step,
+    of_step: &[&'a Child],
+    live: &Live,
     known: &BTreeSet<&InventoryEntry>,
     gate_open: bool,
     applied: &mut Applied,
     state: &mut StepState,
-) -> Result<(), WriteError> {
-    let desired = child.object.to_value();
-    let key = child.key();
-    let found = live.0.get(&key);
-    let difference = found.map(|found| difference(&desired, found));
-    let lost = found.is_none() && known.contains(&entry(&key));
-    match difference {
-        Some(Difference::None) => return Ok(()),
-        Some(Difference::Drift) => applied.restored.push(key.clone()),
-        None if lost => applied.restored.push(key.clone()),
-        Some(Difference::Revision) | None if gate_open => applied.changed.push(key.clone()),
-        Some(Difference::Revision) | None => {
-            applied.deferred.push(key);
-            state.held = true;
-            return Ok(());
+) -> Vec<&'a Child> {
+    let mut due = Vec::new();
+    let mut rolling = of_step
+        .iter()
+        .find(|child| is_rolling(child, live))
+        .map(|child| child.component);
+    for group in of_step.chunk_by(|one, other| one.component == other.component) {
+        let component = group[0].component;
+        let runs = group.iter().any(|child| {
+            child.kind() == ChildKind::Deployment && live.0.contains_key(&child.key())
+        });
+        // Running services take a new revision one after the other; a new one starts at once.
+        let waits =
+            step == Step::Services && runs && rolling.is_some_and(|other| other != component);
+        for child in group {
+            let key = child.key();
+            let found = live.0.get(&key);
+            let difference = found.map(|found| difference(&child.object.to_value(), found));
+            let lost = found.is_none() && known.contains(&entry(&key));
+            match difference {
+                Some(Difference::None) => continue,
+                Some(Difference::Drift) => applied.restored.push(key),
+                None if lost => applied.restored.push(key),
+                Some(Difference::Revision) | None if gate_open && !waits => {
+                    if child.kind() == ChildKind::Deployment && found.is_some() {
+                        rolling = Some(component);
+                    }
+                    applied.changed.push(key);
+                }
+                Some(Difference::Revision) | None => {
+                    applied.deferred.push(key);
+                    state.held = true;
+                    continue;
+                }
+            }
+            due.push(*child);
         }
     }
-    if let Some(found) = found {
+    due
+}
+
+/// Whether `child` is a Deployment on its way. One that failed is not: it holds nobody up.
+fn is_rolling(child: &Child, live: &Live) -> bool {
+    child.kind() == ChildKind::Deployment
+        && live.0.get(&child.key()).is_some_and(|found| {
+            matches!(health(ChildKind::Deployment, found), Health::Progressing(_))
+        })
+}
+
+async fn write(
+    writer: &Writer,
+    child: &Child,
+    live: &Live,
+) -> Result<(ChildKey, Value), WriteError> {
+    let desired = child.object.to_value();
+    let key = child.key();
+    if let Some(found) = live.0.get(&key) {
         hand_over_replicas(writer, child, &desired, found).await?;
     }
     let answer = writer.apply(child.kind(), child.name(), &desired).await?;
-    live.0.insert(key, answer);
-    Ok(())
+    Ok((key, answer))
 }
 
 /// When an autoscaler takes over, the operator stops naming `replicas`; server-side apply would
@@ -191,7 +231,10 @@ pub(super) fn judge(child: &Child, live: &Live, state: &mut StepState) {
 /// The inventory's entry of a child.
 #[must_use]
 pub fn entry((kind, name): &ChildKey) -> InventoryEntry {
-    InventoryEntry { kind: kind.api_resource().kind, name: name.clone() }
+    InventoryEntry {
+        kind: kind.api_resource().kind,
+        name: name.clone(),
+    }
 }
 
 /// Sends one server-side apply.

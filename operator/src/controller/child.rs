@@ -145,7 +145,10 @@ impl ChildKind {
     /// Whether the kind exists only where somebody installed its definition.
     #[must_use]
     pub const fn is_optional(self) -> bool {
-        matches!(self, Self::HttpRoute | Self::ServiceMonitor | Self::PrometheusRule)
+        matches!(
+            self,
+            Self::HttpRoute | Self::ServiceMonitor | Self::PrometheusRule
+        )
     }
 }
 
@@ -219,7 +222,12 @@ impl Child {
             .annotations
             .get_or_insert_default()
             .insert(REVISION.to_owned(), revision.clone());
-        Self { component, step: Step::of(object.kind(), component), object, revision }
+        Self {
+            component,
+            step: Step::of(object.kind(), component),
+            object,
+            revision,
+        }
     }
 
     /// Its kind.
@@ -247,5 +255,9 @@ pub type ChildKey = (ChildKind, String);
 /// The first 16 hex digits of the SHA-256: enough to tell revisions apart, short enough to read.
 #[must_use]
 pub fn short_hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

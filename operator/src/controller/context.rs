@@ -44,13 +44,16 @@ impl Context {
     /// A context for `client` with the operating system's randomness and clock.
     #[must_use]
     pub fn new(client: Client, leadership: Leadership, instance: Option<String>) -> Arc<Self> {
-        let reporter = Reporter { controller: "quickbite-operator".to_owned(), instance };
+        let reporter = Reporter {
+            controller: "quickbite-operator".to_owned(),
+            instance,
+        };
         Arc::new(Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,
             leadership,
             metrics: Metrics::register(),
-            clock: Timestamp::now,
+            clock: crate::clock::now,
             capabilities: Mutex::default(),
             entropy: Mutex::new(Box::new(System::default())),
             memory: Mutex::default(),
@@ -61,7 +64,12 @@ impl Context {
     #[must_use]
     pub fn writer(&self, platform: &QuickBitePlatform) -> Writer {
         let namespace = platform.namespace().unwrap_or_default();
-        Writer::new(self.client.clone(), namespace, self.leadership.clone(), self.metrics.clone())
+        Writer::new(
+            self.client.clone(),
+            namespace,
+            self.leadership.clone(),
+            self.metrics.clone(),
+        )
     }
 
     /// Which optional kinds the cluster serves, as last seen.
@@ -86,7 +94,11 @@ impl Context {
         let mut memory = lock(&self.memory);
         let entry = memory.entry(key(platform)).or_default();
         entry.failures = 0;
-        entry.strikes = if well { 0 } else { entry.strikes.saturating_add(1) };
+        entry.strikes = if well {
+            0
+        } else {
+            entry.strikes.saturating_add(1)
+        };
         entry.strikes
     }
 
@@ -117,7 +129,11 @@ impl Context {
 }
 
 fn key(platform: &QuickBitePlatform) -> String {
-    format!("{}/{}", platform.namespace().unwrap_or_default(), platform.name_any())
+    format!(
+        "{}/{}",
+        platform.namespace().unwrap_or_default(),
+        platform.name_any()
+    )
 }
 
 /// A panic elsewhere does not make the value behind a lock wrong: each is replaced as a whole.

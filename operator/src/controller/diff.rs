@@ -25,7 +25,11 @@ pub fn difference(desired: &Value, live: &Value) -> Difference {
     if revision(live) != revision(desired) {
         return Difference::Revision;
     }
-    if covers(desired, live) { Difference::None } else { Difference::Drift }
+    if covers(desired, live) {
+        Difference::None
+    } else {
+        Difference::Drift
+    }
 }
 
 /// The revision annotation of an object.
@@ -56,14 +60,19 @@ fn covers(desired: &Value, live: &Value) -> bool {
 /// Lists of named things (containers, variables, volumes, ports) are merged by name, so others may
 /// add to them; every other list is ours as a whole.
 fn covers_list(desired: &[Value], live: &[Value]) -> bool {
-    let named = |list: &[Value]| !list.is_empty() && list.iter().all(|item| item["name"].is_string());
+    let named =
+        |list: &[Value]| !list.is_empty() && list.iter().all(|item| item["name"].is_string());
     if named(desired) && named(live) {
         return desired.iter().all(|wanted| {
-            live.iter().any(|found| found["name"] == wanted["name"] && covers(wanted, found))
+            live.iter()
+                .any(|found| found["name"] == wanted["name"] && covers(wanted, found))
         });
     }
     desired.len() == live.len()
-        && desired.iter().zip(live).all(|(desired, live)| covers(desired, live))
+        && desired
+            .iter()
+            .zip(live)
+            .all(|(desired, live)| covers(desired, live))
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -82,7 +91,9 @@ fn same_quantity(one: &str, other: &str) -> bool {
 
 /// A quantity in thousandths; `None` for text that is none.
 fn quantity(text: &str) -> Option<i128> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);
     let factor: i128 = match suffix {
         "m" => 1,
@@ -115,14 +126,18 @@ mod tests {
     #[test]
     fn what_the_api_server_adds_is_no_difference() {
         let desired = json!({"spec": {"ports": [{"name": "http", "port": 80}], "selector": {}}});
-        let live = json!({"spec": {"ports": [{"name": "http", "port": 80, "nodePort": 1}], "x": 1}});
+        let live =
+            json!({"spec": {"ports": [{"name": "http", "port": 80, "nodePort": 1}], "x": 1}});
         assert_eq!(difference(&desired, &live), Difference::None);
     }
 
     #[test]
     fn a_changed_value_is_drift() {
         let desired = json!({"spec": {"replicas": 2}});
-        assert_eq!(difference(&desired, &json!({"spec": {"replicas": 3}})), Difference::Drift);
+        assert_eq!(
+            difference(&desired, &json!({"spec": {"replicas": 3}})),
+            Difference::Drift
+        );
     }
 
     #[test]
@@ -130,7 +145,10 @@ mod tests {
         let desired = json!({"env": [{"name": "A", "value": "1"}]});
         let added = json!({"env": [{"name": "B", "value": "2"}, {"name": "A", "value": "1"}]});
         assert_eq!(difference(&desired, &added), Difference::None);
-        assert_eq!(difference(&desired, &json!({"env": [{"name": "B"}]})), Difference::Drift);
+        assert_eq!(
+            difference(&desired, &json!({"env": [{"name": "B"}]})),
+            Difference::Drift
+        );
     }
 
     #[test]

@@ -13,7 +13,10 @@ pub trait Entropy: Send {
         let mut seed = [0; 32];
         self.fill(&mut seed);
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).expect("a seed has 32 bytes");
-        pair.to_pkcs8().expect("a key pair has a PKCS#8 form").as_ref().to_vec()
+        pair.to_pkcs8()
+            .expect("a key pair has a PKCS#8 form")
+            .as_ref()
+            .to_vec()
     }
 
     /// `length` letters and digits: nothing that a URL, a shell or a configuration file escapes.
@@ -39,7 +42,9 @@ pub struct System(SystemRandom);
 impl Entropy for System {
     fn fill(&mut self, bytes: &mut [u8]) {
         // Without randomness no secret may be made; there is nothing to fall back to.
-        self.0.fill(bytes).expect("the operating system gives randomness");
+        self.0
+            .fill(bytes)
+            .expect("the operating system gives randomness");
     }
 }
 

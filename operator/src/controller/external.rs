@@ -43,7 +43,10 @@ impl External {
             name: name.to_owned(),
             problem,
         };
-        let vhost = data.get("vhost").cloned().unwrap_or_else(|| "quickbite".to_owned());
+        let vhost = data
+            .get("vhost")
+            .cloned()
+            .unwrap_or_else(|| "quickbite".to_owned());
         if let Some(uri) = data.get("uri") {
             let url = url::Url::parse(uri).map_err(|_| unusable("uri is not a URL"))?;
             let host = url.host_str().ok_or_else(|| unusable("uri has no host"))?;
@@ -57,7 +60,11 @@ impl External {
                 port: url.port().unwrap_or(store.port().try_into().unwrap_or(0)),
                 username: decoded(url.username())?,
                 password: decoded(url.password().unwrap_or_default())?,
-                vhost: if path_vhost.is_empty() { vhost } else { path_vhost },
+                vhost: if path_vhost.is_empty() {
+                    vhost
+                } else {
+                    path_vhost
+                },
                 parameters: url.query().map(str::to_owned),
                 uri: Some(uri.clone()),
                 scheme: Some(url.scheme().to_owned()),
@@ -71,7 +78,10 @@ impl External {
             })
         };
         let port = match data.get("port") {
-            Some(port) => port.trim().parse().map_err(|_| unusable("port is not a number"))?,
+            Some(port) => port
+                .trim()
+                .parse()
+                .map_err(|_| unusable("port is not a number"))?,
             None => store.port().try_into().unwrap_or(0),
         };
         let username = match store {
@@ -95,14 +105,15 @@ impl External {
 /// Percent-encodes everything but unreserved characters (RFC 3986, 2.3), for user info and paths.
 #[must_use]
 pub fn percent_encode(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-        encoded
-    })
+    text.bytes()
+        .fold(String::with_capacity(text.len()), |mut encoded, byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                encoded.push(char::from(byte));
+            } else {
+                encoded.push_str(&format!("%{byte:02X}"));
+            }
+            encoded
+        })
 }
 
 fn percent_decode(text: &str) -> Option<String> {
@@ -127,16 +138,29 @@ mod tests {
     use super::*;
 
     fn secret(pairs: &[(&str, &str)]) -> LiveSecrets {
-        let data = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let data = pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         LiveSecrets::from([("pg".to_owned(), data.collect::<BTreeMap<_, _>>())])
     }
 
     #[test]
     fn a_uri_is_taken_apart_and_decoded() {
-        let secrets = secret(&[("uri", "postgres://ad%40min:p%2Fw@db.example:6432/x?sslmode=require")]);
-        let external = External::read(Store::Postgres, "pg", &secrets).ok().unwrap();
-        assert_eq!((external.host.as_str(), external.port), ("db.example", 6432));
-        assert_eq!((external.username.as_str(), external.password.as_str()), ("ad@min", "p/w"));
+        let secrets = secret(&[(
+            "uri",
+            "postgres://ad%40min:p%2Fw@db.example:6432/x?sslmode=require",
+        )]);
+        let external = External::read(Store::Postgres, "pg", &secrets)
+            .ok()
+            .unwrap();
+        assert_eq!(
+            (external.host.as_str(), external.port),
+            ("db.example", 6432)
+        );
+        assert_eq!(
+            (external.username.as_str(), external.password.as_str()),
+            ("ad@min", "p/w")
+        );
         assert_eq!(external.parameters.as_deref(), Some("sslmode=require"));
     }
 

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::ListParams;
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, TypeMeta};
 use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 
@@ -45,17 +45,31 @@ pub async fn fetch(
         "app.kubernetes.io/instance={},app.kubernetes.io/managed-by={MANAGED_BY}",
         platform.name_any()
     ));
-    let served = ChildKind::ALL.iter().filter(|kind| kind.is_served(capabilities));
+    let served = ChildKind::ALL
+        .iter()
+        .filter(|kind| kind.is_served(capabilities));
     let lists = served.map(|kind| list(client, &namespace, *kind, &selector));
     let secrets = secrets(client, &namespace, referenced_secrets(&platform.spec));
     let (lists, secrets) = futures::try_join!(try_join_all(lists), secrets)?;
     // An object with our labels and another owner is somebody else's, whatever it is called.
     let ours = |object: &Value| {
         let owners = object["metadata"]["ownerReferences"].as_array();
-        owners.is_none_or(|owners| owners.is_empty() || owners.iter().any(|owner| owner["uid"] == *uid))
+        owners.is_none_or(|owners| {
+            owners.is_empty() || owners.iter().any(|owner| owner["uid"] == *uid)
+        })
     };
-    let live = lists.into_iter().flatten().filter(|(_, object)| ours(object)).collect();
-    Ok(Fetched { live: Live(live), referenced: Referenced { secrets, capabilities } })
+    let live = lists
+        .into_iter()
+        .flatten()
+        .filter(|(_, object)| ours(object))
+        .collect();
+    Ok(Fetched {
+        live: Live(live),
+        referenced: Referenced {
+            secrets,
+            capabilities,
+        },
+    })
 }
 
 async fn list(
@@ -80,8 +94,16 @@ async fn list(
             if kind != ChildKind::Deployment {
                 object.metadata.managed_fields = None;
             }
+            // A list says apiVersion and kind once, not in its items.
+            object.types = Some(TypeMeta {
+                api_version: resource.api_version.clone(),
+                kind: resource.kind.clone(),
+            });
             let name = object.name_any();
-            ((kind, name), serde_json::to_value(object).expect("an object serialises to JSON"))
+            (
+                (kind, name),
+                serde_json::to_value(object).expect("an object serialises to JSON"),
+            )
         })
         .collect())
 }
@@ -100,7 +122,8 @@ async fn secrets(
         .map(|secret| {
             let name = secret.name_any();
             let data = secret.data.unwrap_or_default().into_iter();
-            let text = data.filter_map(|(key, value)| Some((key, String::from_utf8(value.0).ok()?)));
+            let text =
+                data.filter_map(|(key, value)| Some((key, String::from_utf8(value.0).ok()?)));
             (name, text.collect())
         })
         .collect())

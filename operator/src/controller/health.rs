@@ -42,10 +42,15 @@ pub fn health(kind: ChildKind, live: &Value) -> Health {
 pub fn pods(kind: ChildKind, live: &Value) -> Pods {
     let number = |value: &Value| i32::try_from(value.as_i64().unwrap_or(0)).unwrap_or(i32::MAX);
     match kind {
-        ChildKind::Job => Pods { ready: number(&live["status"]["succeeded"]).min(1), desired: 1 },
+        ChildKind::Job => Pods {
+            ready: number(&live["status"]["succeeded"]).min(1),
+            desired: 1,
+        },
         ChildKind::Deployment | ChildKind::StatefulSet => Pods {
             ready: number(&live["status"]["readyReplicas"]),
-            desired: live["spec"]["replicas"].as_i64().map_or(1, |_| number(&live["spec"]["replicas"])),
+            desired: live["spec"]["replicas"]
+                .as_i64()
+                .map_or(1, |_| number(&live["spec"]["replicas"])),
         },
         _ => Pods::default(),
     }
@@ -65,7 +70,10 @@ fn deployment(live: &Value) -> Health {
     if !observed(live) {
         return Health::Progressing("waiting for the rollout to begin".to_owned());
     }
-    let (updated, available) = (count(&status["updatedReplicas"]), count(&status["availableReplicas"]));
+    let (updated, available) = (
+        count(&status["updatedReplicas"]),
+        count(&status["availableReplicas"]),
+    );
     let rolled_out = updated >= desired && count(&status["replicas"]) <= desired;
     if rolled_out && available >= desired {
         return Health::Healthy;
@@ -76,7 +84,11 @@ fn deployment(live: &Value) -> Health {
     {
         return Health::Failed(format!("rollout made no progress in time: {counts}"));
     }
-    if rolled_out && available > 0 { Health::Short(counts) } else { Health::Progressing(counts) }
+    if rolled_out && available > 0 {
+        Health::Short(counts)
+    } else {
+        Health::Progressing(counts)
+    }
 }
 
 fn stateful_set(live: &Value) -> Health {
@@ -132,7 +144,10 @@ mod tests {
             "metadata": {"generation": 2}, "spec": {"replicas": 1},
             "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1},
         });
-        assert!(matches!(health(ChildKind::Deployment, &live), Health::Progressing(_)));
+        assert!(matches!(
+            health(ChildKind::Deployment, &live),
+            Health::Progressing(_)
+        ));
     }
 
     #[test]
@@ -141,7 +156,10 @@ mod tests {
             "spec": {"replicas": 1},
             "status": {"replicas": 2, "updatedReplicas": 1, "availableReplicas": 2},
         });
-        assert!(matches!(health(ChildKind::Deployment, &live), Health::Progressing(_)));
+        assert!(matches!(
+            health(ChildKind::Deployment, &live),
+            Health::Progressing(_)
+        ));
     }
 
     #[test]
@@ -150,7 +168,10 @@ mod tests {
             "spec": {"replicas": 2},
             "status": {"replicas": 2, "updatedReplicas": 2, "availableReplicas": 1},
         });
-        assert!(matches!(health(ChildKind::Deployment, &live), Health::Short(_)));
+        assert!(matches!(
+            health(ChildKind::Deployment, &live),
+            Health::Short(_)
+        ));
     }
 
     #[test]
@@ -158,7 +179,12 @@ mod tests {
         let live = json!({"status": {"conditions": [
             {"type": "Failed", "status": "True", "message": "Job has reached the specified backoff limit"},
         ]}});
-        let Health::Failed(why) = health(ChildKind::Job, &live) else { panic!("not failed") };
-        assert_eq!(why, "migration failed: Job has reached the specified backoff limit");
+        let Health::Failed(why) = health(ChildKind::Job, &live) else {
+            panic!("not failed")
+        };
+        assert_eq!(
+            why,
+            "migration failed: Job has reached the specified backoff limit"
+        );
     }
 }

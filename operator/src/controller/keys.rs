@@ -32,8 +32,11 @@ impl KeySet {
     pub fn generate(entropy: &mut dyn Entropy, now: Timestamp) -> Self {
         let pkcs8 = entropy.ed25519_pkcs8();
         let public = public_key(&pkcs8).expect("a key that was just made can be read");
-        let key =
-            SigningKey { kid: thumbprint(&public), created_at: now, pkcs8: STANDARD.encode(pkcs8) };
+        let key = SigningKey {
+            kid: thumbprint(&public),
+            created_at: now,
+            pkcs8: STANDARD.encode(pkcs8),
+        };
         Self { keys: vec![key] }
     }
 
@@ -94,8 +97,13 @@ mod tests {
     #[test]
     fn a_thumbprint_is_the_one_of_rfc_8037() {
         // RFC 8037, appendix A.3.
-        let x = URL_SAFE_NO_PAD.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
-        assert_eq!(thumbprint(&x), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        let x = URL_SAFE_NO_PAD
+            .decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
+            .unwrap();
+        assert_eq!(
+            thumbprint(&x),
+            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+        );
     }
 
     #[test]

@@ -40,7 +40,10 @@ impl Material {
         now: Timestamp,
     ) -> Self {
         let kept = |name: String, key: &str| {
-            live.get(&name)?.get(key).filter(|value| !value.is_empty()).cloned()
+            live.get(&name)?
+                .get(key)
+                .filter(|value| !value.is_empty())
+                .cloned()
         };
         let mut passwords = BTreeMap::new();
         for store in Store::ALL {

@@ -59,17 +59,28 @@ const RECONCILE: &str = "quickbite.dev/reconcile";
 ///
 /// # Errors
 /// When the API server could not be read or refused a write.
-pub async fn reconcile(platform: &QuickBitePlatform, context: &Context) -> Result<Action, ReconcileError> {
+pub async fn reconcile(
+    platform: &QuickBitePlatform,
+    context: &Context,
+) -> Result<Action, ReconcileError> {
     if platform.meta().deletion_timestamp.is_some() {
         // Children go by their owner references.
         return Ok(Action::await_change());
     }
-    let Fetched { mut live, referenced } =
-        fetch::fetch(&context.client, platform, context.capabilities())
-            .await
-            .map_err(ReconcileError::Fetch)?;
+    let Fetched {
+        mut live,
+        referenced,
+    } = fetch::fetch(&context.client, platform, context.capabilities())
+        .await
+        .map_err(ReconcileError::Fetch)?;
     let checked = context.with_entropy(|entropy| {
-        validate(platform, &live.secrets(), referenced, entropy, (context.clock)())
+        validate(
+            platform,
+            &live.secrets(),
+            referenced,
+            entropy,
+            (context.clock)(),
+        )
     });
     let plan = match checked {
         Ok(plan) => plan,
@@ -113,15 +124,24 @@ async fn refuse(
     let old = platform.status.clone().unwrap_or_default();
     let (reason, again) = match invalid {
         // A Secret may still come, and no watch of ours would tell.
-        Invalid::SecretMissing { .. } | Invalid::KeyMissing { .. } | Invalid::SecretUnusable { .. } => {
-            ("ReferenceMissing", Action::requeue(context.jitter(Duration::from_secs(15))))
-        }
+        Invalid::SecretMissing { .. }
+        | Invalid::KeyMissing { .. }
+        | Invalid::SecretUnusable { .. } => (
+            "ReferenceMissing",
+            Action::requeue(context.jitter(Duration::from_secs(15))),
+        ),
         Invalid::Incomplete(_) | Invalid::NameTooLong(_) | Invalid::StoreAmbiguous(_) => {
             ("InvalidSpec", Action::await_change())
         }
     };
     let message = invalid.to_string();
-    let new = status::blocked(&old, platform.meta().generation, reason, &message, (context.clock)());
+    let new = status::blocked(
+        &old,
+        platform.meta().generation,
+        reason,
+        &message,
+        (context.clock)(),
+    );
     report(platform, context, &old, &new, &Applied::default(), &[]).await?;
     Ok(again)
 }
@@ -147,7 +167,9 @@ async fn retry_failed_migrations(
     old: &PlatformStatus,
     live: &mut Live,
 ) -> Result<Option<String>, WriteError> {
-    let Some(asked) = platform.annotations().get(RECONCILE) else { return Ok(None) };
+    let Some(asked) = platform.annotations().get(RECONCILE) else {
+        return Ok(None);
+    };
     if old.last_handled_reconcile.as_ref() == Some(asked) {
         return Ok(None);
     }
@@ -155,13 +177,16 @@ async fn retry_failed_migrations(
         .0
         .iter()
         .filter(|((kind, _), object)| {
-            *kind == ChildKind::Job && matches!(health::health(*kind, object), health::Health::Failed(_))
+            *kind == ChildKind::Job
+                && matches!(health::health(*kind, object), health::Health::Failed(_))
         })
         .map(|(key, _)| key.clone())
         .collect();
     if !platform.spec.paused {
         for key in failed {
-            writer.delete(key.0, &key.1, None, PropagationPolicy::Background).await?;
+            writer
+                .delete(key.0, &key.1, None, PropagationPolicy::Background)
+                .await?;
             live.0.remove(&key);
         }
     }
@@ -177,8 +202,13 @@ async fn report(
     applied: &Applied,
     pruned: &[ChildKey],
 ) -> Result<(), ReconcileError> {
-    let (name, namespace) = (platform.name_any(), platform.namespace().unwrap_or_default());
-    context.metrics.ready(&namespace, &name, status::is_true(new, "Ready"));
+    let (name, namespace) = (
+        platform.name_any(),
+        platform.namespace().unwrap_or_default(),
+    );
+    context
+        .metrics
+        .ready(&namespace, &name, status::is_true(new, "Ready"));
     if old != new {
         if !context.leadership.is_held() {
             return Err(WriteError::NotLeading.into());

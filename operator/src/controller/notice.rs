@@ -32,35 +32,70 @@ pub fn notices(
     let mut notices = Vec::new();
     if !applied.changed.is_empty() {
         let count = applied.changed.len();
-        notices.push(normal("Applied", format!("applied {count} objects, the first {}", name(&applied.changed[0]))));
+        notices.push(normal(
+            "Applied",
+            format!(
+                "applied {count} objects, the first {}",
+                name(&applied.changed[0])
+            ),
+        ));
     }
-    for key in &applied.restored {
-        notices.push(about(key, "Restored", format!("put {} back as it should be", name(key))));
-    }
-    for key in pruned {
-        notices.push(about(key, "Pruned", format!("removed {}, which the spec no longer has", name(key))));
-    }
+    notices.extend(each(
+        &applied.restored,
+        "Restored",
+        "put back as it should be",
+    ));
+    notices.extend(each(
+        pruned,
+        "Pruned",
+        "removed, as the spec no longer has it",
+    ));
     for condition in &new.conditions {
-        let before = old.conditions.iter().find(|old| old.type_ == condition.type_);
-        let same = before.is_some_and(|old| {
-            old.status == condition.status && old.reason == condition.reason
-        });
+        let before = old
+            .conditions
+            .iter()
+            .find(|old| old.type_ == condition.type_);
+        let same = before
+            .is_some_and(|old| old.status == condition.status && old.reason == condition.reason);
         if !same {
-            notices.extend(transition(&condition.type_, &condition.status, &condition.reason, &condition.message));
+            notices.extend(transition(
+                &condition.type_,
+                &condition.status,
+                &condition.reason,
+                &condition.message,
+            ));
         }
     }
     notices
 }
 
+/// One notice an object, or one for all when there are many: `describe` has to stay readable.
+fn each(keys: &[ChildKey], reason: &'static str, what: &str) -> Vec<Notice> {
+    const MANY: usize = 5;
+    if keys.len() > MANY {
+        let note = format!(
+            "{} objects {what}, the first {}",
+            keys.len(),
+            name(&keys[0])
+        );
+        return vec![normal(reason, note)];
+    }
+    keys.iter()
+        .map(|key| about(key, reason, format!("{} {what}", name(key))))
+        .collect()
+}
+
 fn transition(type_: &str, status: &str, reason: &str, message: &str) -> Option<Notice> {
     match (type_, status) {
         ("StoresReady", "True") => Some(normal("StoresReady", "all stores are ready".to_owned())),
-        ("MigrationsComplete", "True") => {
-            Some(normal("MigrationsComplete", "all migrations are done".to_owned()))
-        }
-        ("MigrationsComplete", "False") if reason == "MigrationFailed" => {
-            Some(warning("MigrationFailed", format!("the rollout stops here: {message}")))
-        }
+        ("MigrationsComplete", "True") => Some(normal(
+            "MigrationsComplete",
+            "all migrations are done".to_owned(),
+        )),
+        ("MigrationsComplete", "False") if reason == "MigrationFailed" => Some(warning(
+            "MigrationFailed",
+            format!("the rollout stops here: {message}"),
+        )),
         ("Ready", "True") => Some(normal("Ready", message.to_owned())),
         ("Ready", "False") if reason == "InvalidSpec" || reason == "ReferenceMissing" => {
             Some(warning("Invalid", message.to_owned()))
@@ -80,15 +115,26 @@ fn name((kind, name): &ChildKey) -> String {
 }
 
 fn normal(reason: &'static str, note: String) -> Notice {
-    Notice { warning: false, reason, note, about: None }
+    Notice {
+        warning: false,
+        reason,
+        note,
+        about: None,
+    }
 }
 
 fn warning(reason: &'static str, note: String) -> Notice {
-    Notice { warning: true, ..normal(reason, note) }
+    Notice {
+        warning: true,
+        ..normal(reason, note)
+    }
 }
 
 fn about(key: &ChildKey, reason: &'static str, note: String) -> Notice {
-    Notice { about: Some(key.clone()), ..normal(reason, note) }
+    Notice {
+        about: Some(key.clone()),
+        ..normal(reason, note)
+    }
 }
 
 /// Publishes `notices` about `platform`. An event that cannot be published is logged and lost: the
@@ -105,11 +151,19 @@ pub async fn publish(recorder: &Recorder, platform: &ObjectReference, notices: V
         let mut note = notice.note;
         note.truncate(note.floor_char_boundary(1000));
         let event = Event {
-            type_: if notice.warning { EventType::Warning } else { EventType::Normal },
+            type_: if notice.warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
             reason: notice.reason.to_owned(),
             // The recorder merges events that differ in their note alone, and keeps the first
             // note; the action tells such notes apart.
-            action: format!("{}-{}", notice.reason, super::child::short_hash(note.as_bytes())),
+            action: format!(
+                "{}-{}",
+                notice.reason,
+                super::child::short_hash(note.as_bytes())
+            ),
             note: Some(note),
             secondary,
         };

@@ -17,7 +17,10 @@ use super::writer::{WriteError, Writer};
 pub fn orphans(children: &[Child], live: &Live, settled: bool) -> Vec<ChildKey> {
     let wanted: BTreeSet<ChildKey> = children.iter().map(Child::key).collect();
     let at_once = |kind: ChildKind| {
-        matches!(kind, ChildKind::HorizontalPodAutoscaler | ChildKind::PodDisruptionBudget)
+        matches!(
+            kind,
+            ChildKind::HorizontalPodAutoscaler | ChildKind::PodDisruptionBudget
+        )
     };
     live.0
         .iter()
@@ -41,8 +44,13 @@ pub async fn prune(
     live: &mut Live,
 ) -> Result<(), WriteError> {
     for key in orphans {
-        let uid = live.0.get(key).and_then(|object| object["metadata"]["uid"].as_str());
-        writer.delete(key.0, &key.1, uid, PropagationPolicy::Background).await?;
+        let uid = live
+            .0
+            .get(key)
+            .and_then(|object| object["metadata"]["uid"].as_str());
+        writer
+            .delete(key.0, &key.1, uid, PropagationPolicy::Background)
+            .await?;
         live.0.remove(key);
     }
     Ok(())

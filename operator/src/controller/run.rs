@@ -55,10 +55,16 @@ pub async fn run(
         .reflect(writer)
         .applied_objects()
         .predicate_filter(relevant, Default::default());
-    let mut controller = Controller::for_stream(stream, reader)
-        .with_config(Config::default().debounce(DEBOUNCE).concurrency(concurrency));
+    let mut controller = Controller::for_stream(stream, reader).with_config(
+        Config::default()
+            .debounce(DEBOUNCE)
+            .concurrency(concurrency),
+    );
     let selector = format!("app.kubernetes.io/managed-by={MANAGED_BY}");
-    for kind in ChildKind::ALL.iter().filter(|kind| kind.is_served(capabilities)) {
+    for kind in ChildKind::ALL
+        .iter()
+        .filter(|kind| kind.is_served(capabilities))
+    {
         let resource = kind.api_resource();
         let api: Api<PartialObjectMeta<DynamicObject>> = match &namespace {
             Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
@@ -115,7 +121,11 @@ async fn look_at(
 
 fn retry(meta: Arc<Meta>, error: &ReconcileError, context: Arc<Context>) -> Action {
     let platform = ObjectRef::from_obj(meta.as_ref());
-    let key = format!("{}/{}", meta.namespace().unwrap_or_default(), meta.name_any());
+    let key = format!(
+        "{}/{}",
+        meta.namespace().unwrap_or_default(),
+        meta.name_any()
+    );
     let delay = context.backoff(&key);
     tracing::warn!(
         %platform,
@@ -145,7 +155,10 @@ async fn capabilities(client: &Client) -> Capabilities {
     let serves = |kind: ChildKind| async move {
         let resource = kind.api_resource();
         match client.list_api_group_resources(&resource.api_version).await {
-            Ok(list) => list.resources.iter().any(|served| served.kind == resource.kind),
+            Ok(list) => list
+                .resources
+                .iter()
+                .any(|served| served.kind == resource.kind),
             Err(_) => false,
         }
     };
@@ -154,5 +167,9 @@ async fn capabilities(client: &Client) -> Capabilities {
         serves(ChildKind::ServiceMonitor),
         serves(ChildKind::PrometheusRule),
     );
-    Capabilities { http_route, service_monitor, prometheus_rule }
+    Capabilities {
+        http_route,
+        service_monitor,
+        prometheus_rule,
+    }
 }

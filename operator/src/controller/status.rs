@@ -36,19 +36,41 @@ pub const DEGRADED_AFTER: u32 = 3;
 /// The new status, with times taken over from `old`.
 #[must_use]
 pub fn status(findings: &Findings<'_>, old: &PlatformStatus, now: Timestamp) -> PlatformStatus {
-    let Findings { platform, generation, children, live, applied, strikes } = findings;
+    let Findings {
+        platform,
+        generation,
+        children,
+        live,
+        applied,
+        strikes,
+    } = findings;
     let settled = applied.is_settled();
     let judgement = judge(applied, old, *generation, *strikes);
-    let mut conditions = Conditions { old, now, generation: *generation, list: Vec::new() };
-    conditions.set("Ready", judgement.ready, judgement.reason, &judgement.message);
+    let mut conditions = Conditions {
+        old,
+        now,
+        generation: *generation,
+        list: Vec::new(),
+    };
+    conditions.set(
+        "Ready",
+        judgement.ready,
+        judgement.reason,
+        &judgement.message,
+    );
     let (progressing, reason, message) = progressing(applied);
     conditions.set("Progressing", progressing, reason, &message);
     let (degraded, reason, message) = judgement.degraded;
     conditions.set("Degraded", degraded, reason, &message);
-    let (ready, reason, message) = step_condition(applied, Step::Stores, "StoresReady", "StoresStarting");
+    let (ready, reason, message) =
+        step_condition(applied, Step::Stores, "StoresReady", "StoresStarting");
     conditions.set("StoresReady", ready, reason, &message);
-    let (done, reason, message) =
-        step_condition(applied, Step::Migrations, "MigrationsComplete", "MigrationsRunning");
+    let (done, reason, message) = step_condition(
+        applied,
+        Step::Migrations,
+        "MigrationsComplete",
+        "MigrationsRunning",
+    );
     conditions.set("MigrationsComplete", done, reason, &message);
     PlatformStatus {
         observed_generation: *generation,
@@ -56,7 +78,11 @@ pub fn status(findings: &Findings<'_>, old: &PlatformStatus, now: Timestamp) -> 
         components: components(children, live),
         gateway: gateway(children, live),
         endpoint: endpoint(platform),
-        version: if settled { Some(platform.spec.version.clone()) } else { old.version.clone() },
+        version: if settled {
+            Some(platform.spec.version.clone())
+        } else {
+            old.version.clone()
+        },
         inventory: inventory(children, live),
         last_applied_revision: if settled {
             Some(revision(children))
@@ -76,14 +102,31 @@ pub fn blocked(
     message: &str,
     now: Timestamp,
 ) -> PlatformStatus {
-    let mut conditions = Conditions { old, now, generation, list: Vec::new() };
+    let mut conditions = Conditions {
+        old,
+        now,
+        generation,
+        list: Vec::new(),
+    };
     conditions.set("Ready", false, reason, message);
     conditions.set("Progressing", false, reason, message);
     conditions.set("Degraded", true, reason, message);
-    let fresh: Vec<String> = conditions.list.iter().map(|fresh| fresh.type_.clone()).collect();
-    let kept = old.conditions.iter().filter(|kept| !fresh.contains(&kept.type_)).cloned();
+    let fresh: Vec<String> = conditions
+        .list
+        .iter()
+        .map(|fresh| fresh.type_.clone())
+        .collect();
+    let kept = old
+        .conditions
+        .iter()
+        .filter(|kept| !fresh.contains(&kept.type_))
+        .cloned();
     let conditions = conditions.list.iter().cloned().chain(kept).collect();
-    PlatformStatus { observed_generation: generation, conditions, ..old.clone() }
+    PlatformStatus {
+        observed_generation: generation,
+        conditions,
+        ..old.clone()
+    }
 }
 
 struct Judgement {
@@ -93,7 +136,12 @@ struct Judgement {
     degraded: (bool, &'static str, String),
 }
 
-fn judge(applied: &Applied, old: &PlatformStatus, generation: Option<i64>, strikes: u32) -> Judgement {
+fn judge(
+    applied: &Applied,
+    old: &PlatformStatus,
+    generation: Option<i64>,
+    strikes: u32,
+) -> Judgement {
     let failed = describe(applied, |state| &state.failed);
     let waiting = describe(applied, |state| &state.waiting);
     let short = describe(applied, |state| &state.short);
@@ -105,7 +153,11 @@ fn judge(applied: &Applied, old: &PlatformStatus, generation: Option<i64>, strik
     } else if !short.is_empty() && !was_ready {
         (false, "ServicesStarting", short.clone())
     } else if !short.is_empty() {
-        (true, "Ready", format!("serving with fewer pods than wanted: {short}"))
+        (
+            true,
+            "Ready",
+            format!("serving with fewer pods than wanted: {short}"),
+        )
     } else {
         (true, "Ready", "all components are ready".to_owned())
     };
@@ -116,12 +168,26 @@ fn judge(applied: &Applied, old: &PlatformStatus, generation: Option<i64>, strik
         Some(why) if strikes >= DEGRADED_AFTER && was_ready => (true, "ComponentsUnready", why),
         _ => (false, "AsExpected", String::new()),
     };
-    Judgement { ready, reason, message, degraded }
+    Judgement {
+        ready,
+        reason,
+        message,
+        degraded,
+    }
 }
 
 fn failure_reason(applied: &Applied) -> &'static str {
-    let failed = |step| applied.steps.get(&step).is_some_and(|state: &StepState| !state.failed.is_empty());
-    if failed(Step::Migrations) { "MigrationFailed" } else { "RolloutFailed" }
+    let failed = |step| {
+        applied
+            .steps
+            .get(&step)
+            .is_some_and(|state: &StepState| !state.failed.is_empty())
+    };
+    if failed(Step::Migrations) {
+        "MigrationFailed"
+    } else {
+        "RolloutFailed"
+    }
 }
 
 fn waiting_reason(applied: &Applied) -> &'static str {
@@ -140,9 +206,17 @@ fn progressing(applied: &Applied) -> (bool, &'static str, String) {
     if applied.is_settled() {
         (false, "Settled", String::new())
     } else if failed {
-        (false, failure_reason(applied), describe(applied, |state| &state.failed))
+        (
+            false,
+            failure_reason(applied),
+            describe(applied, |state| &state.failed),
+        )
     } else {
-        (true, waiting_reason(applied), describe(applied, |state| &state.waiting))
+        (
+            true,
+            waiting_reason(applied),
+            describe(applied, |state| &state.waiting),
+        )
     }
 }
 
@@ -152,10 +226,16 @@ fn step_condition(
     done: &'static str,
     running: &'static str,
 ) -> (bool, &'static str, String) {
-    let Some(state) = applied.steps.get(&step) else { return (false, running, String::new()) };
+    let Some(state) = applied.steps.get(&step) else {
+        return (false, running, String::new());
+    };
     let text = |list: &[(ChildKey, String)]| join(list.iter());
     if !state.failed.is_empty() {
-        let reason = if step == Step::Migrations { "MigrationFailed" } else { "StoreFailed" };
+        let reason = if step == Step::Migrations {
+            "MigrationFailed"
+        } else {
+            "StoreFailed"
+        };
         (false, reason, text(&state.failed))
     } else if !applied.is_settled_until(step) {
         (false, running, text(&state.waiting))
@@ -172,8 +252,9 @@ fn describe(applied: &Applied, pick: fn(&StepState) -> &Vec<(ChildKey, String)>)
 
 fn join<'a>(list: impl Iterator<Item = &'a (ChildKey, String)>) -> String {
     const SHOWN: usize = 4;
-    let mut parts: Vec<String> =
-        list.map(|((kind, name), why)| format!("{} {name}: {why}", kind.kind())).collect();
+    let mut parts: Vec<String> = list
+        .map(|((kind, name), why)| format!("{} {name}: {why}", kind.kind()))
+        .collect();
     let more = parts.len().saturating_sub(SHOWN);
     parts.truncate(SHOWN);
     if more > 0 {
@@ -212,14 +293,20 @@ impl Conditions<'_> {
 /// Whether the condition `type_` is True.
 #[must_use]
 pub fn is_true(status: &PlatformStatus, type_: &str) -> bool {
-    status.conditions.iter().any(|condition| condition.type_ == type_ && condition.status == "True")
+    status
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == type_ && condition.status == "True")
 }
 
 fn components(children: &[Child], live: &Live) -> Vec<ComponentStatus> {
     let mut components: Vec<_> = children
         .iter()
         .filter(|child| {
-            matches!(child.kind(), ChildKind::Deployment | ChildKind::StatefulSet | ChildKind::Job)
+            matches!(
+                child.kind(),
+                ChildKind::Deployment | ChildKind::StatefulSet | ChildKind::Job
+            )
         })
         .map(|child| component(child, live))
         .collect();
@@ -273,8 +360,15 @@ fn inventory(children: &[Child], live: &Live) -> Vec<crate::api::InventoryEntry>
     let is_ours = |object: &serde_json::Value| {
         object["metadata"]["labels"]["app.kubernetes.io/managed-by"] == MANAGED_BY
     };
-    let wanted = children.iter().map(Child::key).filter(|key| live.0.contains_key(key));
-    let others = live.0.iter().filter(|(_, object)| is_ours(object)).map(|(key, _)| key.clone());
+    let wanted = children
+        .iter()
+        .map(Child::key)
+        .filter(|key| live.0.contains_key(key));
+    let others = live
+        .0
+        .iter()
+        .filter(|(_, object)| is_ours(object))
+        .map(|(key, _)| key.clone());
     let mut inventory: Vec<_> = wanted.chain(others).map(|key| entry(&key)).collect();
     inventory.sort();
     inventory.dedup();
@@ -284,7 +378,14 @@ fn inventory(children: &[Child], live: &Live) -> Vec<crate::api::InventoryEntry>
 fn revision(children: &[Child]) -> String {
     let parts: Vec<String> = children
         .iter()
-        .map(|child| format!("{} {} {}", child.kind().kind(), child.name(), child.revision))
+        .map(|child| {
+            format!(
+                "{} {} {}",
+                child.kind().kind(),
+                child.name(),
+                child.revision
+            )
+        })
         .collect();
     short_hash(parts.join("\n").as_bytes())
 }

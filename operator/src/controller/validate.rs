@@ -111,8 +111,12 @@ pub fn validate(
     if name.len() > 28 {
         return Err(Invalid::NameTooLong(name));
     }
-    let namespace = platform.namespace().ok_or(Invalid::Incomplete("metadata.namespace"))?;
-    let owner = platform.controller_owner_ref(&()).ok_or(Invalid::Incomplete("metadata.uid"))?;
+    let namespace = platform
+        .namespace()
+        .ok_or(Invalid::Incomplete("metadata.namespace"))?;
+    let owner = platform
+        .controller_owner_ref(&())
+        .ok_or(Invalid::Incomplete("metadata.uid"))?;
     let mut external = BTreeMap::new();
     for store in Store::ALL {
         let spec = store.spec(&platform.spec);
@@ -129,20 +133,38 @@ pub fn validate(
         let data = referenced
             .secrets
             .get(&secret)
-            .ok_or_else(|| Invalid::SecretMissing { field: field.clone(), name: secret.clone() })?;
+            .ok_or_else(|| Invalid::SecretMissing {
+                field: field.clone(),
+                name: secret.clone(),
+            })?;
         if !data.contains_key(&key) {
-            return Err(Invalid::KeyMissing { field, name: secret, key });
+            return Err(Invalid::KeyMissing {
+                field,
+                name: secret,
+                key,
+            });
         }
     }
     let material = Material::complete(&name, live, entropy, now);
     let spec = platform.spec.clone();
-    Ok(ValidatedPlatform { name, namespace, owner, spec, material, external, referenced })
+    Ok(ValidatedPlatform {
+        name,
+        namespace,
+        owner,
+        spec,
+        material,
+        external,
+        referenced,
+    })
 }
 
 /// (field, Secret, key) of every key that a service's environment takes from a Secret of the user.
 pub(crate) fn referenced_keys(spec: &QuickBitePlatformSpec) -> Vec<(String, String, String)> {
     let mut keys = Vec::new();
-    for service in Service::ALL.into_iter().filter(|service| service.enabled(spec)) {
+    for service in Service::ALL
+        .into_iter()
+        .filter(|service| service.enabled(spec))
+    {
         let path = match service {
             Service::Gateway => "spec.gateway".to_owned(),
             _ => format!("spec.services.{}", service.name()),
@@ -165,10 +187,18 @@ pub(crate) fn referenced_keys(spec: &QuickBitePlatformSpec) -> Vec<(String, Stri
 /// Names of all Secrets that `spec` refers to and the operator does not own.
 #[must_use]
 pub fn referenced_secrets(spec: &QuickBitePlatformSpec) -> Vec<String> {
-    let mut names: Vec<String> =
-        referenced_keys(spec).into_iter().map(|(_, secret, _)| secret).collect();
+    let mut names: Vec<String> = referenced_keys(spec)
+        .into_iter()
+        .map(|(_, secret, _)| secret)
+        .collect();
     for store in Store::ALL {
-        names.extend(store.spec(spec).external.iter().map(|there| there.secret_ref.name.clone()));
+        names.extend(
+            store
+                .spec(spec)
+                .external
+                .iter()
+                .map(|there| there.secret_ref.name.clone()),
+        );
     }
     names.sort();
     names.dedup();
@@ -178,7 +208,9 @@ pub fn referenced_secrets(spec: &QuickBitePlatformSpec) -> Vec<String> {
 impl ValidatedPlatform {
     /// The services that run.
     pub fn services(&self) -> impl Iterator<Item = Service> + '_ {
-        Service::ALL.into_iter().filter(|service| service.enabled(&self.spec))
+        Service::ALL
+            .into_iter()
+            .filter(|service| service.enabled(&self.spec))
     }
 
     /// The stores that the operator runs, with what the spec says about them.

@@ -45,8 +45,18 @@ pub enum WriteError {
 impl Writer {
     /// A writer for `namespace`.
     #[must_use]
-    pub fn new(client: Client, namespace: String, leadership: Leadership, metrics: Metrics) -> Self {
-        Self { client, namespace, leadership, metrics }
+    pub fn new(
+        client: Client,
+        namespace: String,
+        leadership: Leadership,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            client,
+            namespace,
+            leadership,
+            metrics,
+        }
     }
 
     fn permit(&self, kind: ChildKind) -> Result<(), WriteError> {
@@ -61,10 +71,22 @@ impl Writer {
     ///
     /// # Errors
     /// When this process does not lead, or the API server refuses.
-    pub async fn apply(&self, kind: ChildKind, name: &str, object: &Value) -> Result<Value, WriteError> {
+    pub async fn apply(
+        &self,
+        kind: ChildKind,
+        name: &str,
+        object: &Value,
+    ) -> Result<Value, WriteError> {
         self.permit(kind)?;
         let apply = || {
-            server_side_apply(&self.client, &self.namespace, kind, name, MANAGED_BY, object)
+            server_side_apply(
+                &self.client,
+                &self.namespace,
+                kind,
+                name,
+                MANAGED_BY,
+                object,
+            )
         };
         match apply().await {
             // Most of a StatefulSet cannot change. It is made anew around its running pod, which
@@ -87,9 +109,16 @@ impl Writer {
         let kind = ChildKind::Deployment;
         self.permit(kind)?;
         let object = replicas_only(name, replicas);
-        server_side_apply(&self.client, &self.namespace, kind, name, HAND_OVER, &object)
-            .await
-            .map_err(|source| refused(kind, name, source))?;
+        server_side_apply(
+            &self.client,
+            &self.namespace,
+            kind,
+            name,
+            HAND_OVER,
+            &object,
+        )
+        .await
+        .map_err(|source| refused(kind, name, source))?;
         Ok(())
     }
 
@@ -110,8 +139,10 @@ impl Writer {
             Api::namespaced_with(self.client.clone(), &self.namespace, &resource);
         let parameters = DeleteParams {
             propagation_policy: Some(propagation),
-            preconditions: uid
-                .map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+            preconditions: uid.map(|uid| Preconditions {
+                uid: Some(uid.to_owned()),
+                resource_version: None,
+            }),
             ..DeleteParams::default()
         };
         match api.delete(name, &parameters).await {
@@ -123,5 +154,9 @@ impl Writer {
 }
 
 fn refused(kind: ChildKind, name: &str, source: kube::Error) -> WriteError {
-    WriteError::Refused { kind: kind.kind(), name: name.to_owned(), source }
+    WriteError::Refused {
+        kind: kind.kind(),
+        name: name.to_owned(),
+        source,
+    }
 }

@@ -48,31 +48,55 @@ impl FakeApi {
     pub(crate) fn take_events(&self) -> Vec<(String, String)> {
         let events = std::mem::take(&mut self.0.lock().unwrap().events);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        events.iter().map(|event| (text(&event["reason"]), text(&event["note"]))).collect()
+        events
+            .iter()
+            .map(|event| (text(&event["reason"]), text(&event["note"])))
+            .collect()
     }
 
     pub(crate) fn put(&self, resource: &str, object: Value) {
         let name = object["metadata"]["name"].as_str().unwrap().to_owned();
-        self.0.lock().unwrap().objects.insert((resource.to_owned(), name), object);
+        self.0
+            .lock()
+            .unwrap()
+            .objects
+            .insert((resource.to_owned(), name), object);
     }
 
     pub(crate) fn get(&self, resource: &str, name: &str) -> Option<Value> {
         let state = self.0.lock().unwrap();
-        state.objects.get(&(resource.to_owned(), name.to_owned())).cloned()
+        state
+            .objects
+            .get(&(resource.to_owned(), name.to_owned()))
+            .cloned()
     }
 
     pub(crate) fn names(&self, resource: &str) -> Vec<String> {
         let state = self.0.lock().unwrap();
-        state.objects.keys().filter(|key| key.0 == resource).map(|key| key.1.clone()).collect()
+        state
+            .objects
+            .keys()
+            .filter(|key| key.0 == resource)
+            .map(|key| key.1.clone())
+            .collect()
     }
 
     pub(crate) fn remove(&self, resource: &str, name: &str) {
-        self.0.lock().unwrap().objects.remove(&(resource.to_owned(), name.to_owned()));
+        self.0
+            .lock()
+            .unwrap()
+            .objects
+            .remove(&(resource.to_owned(), name.to_owned()));
     }
 
     pub(crate) fn edit(&self, resource: &str, name: &str, edit: impl FnOnce(&mut Value)) {
         let mut state = self.0.lock().unwrap();
-        edit(state.objects.get_mut(&(resource.to_owned(), name.to_owned())).expect(name));
+        edit(
+            state
+                .objects
+                .get_mut(&(resource.to_owned(), name.to_owned()))
+                .expect(name),
+        );
     }
 
     /// Refuses every write to `resource` with a 500, until called with `None`.
@@ -82,7 +106,14 @@ impl FakeApi {
 
     /// All workloads of `resource` become as wanted, as controllers would make them.
     pub(crate) fn settle(&self, resource: &str) {
-        for object in self.0.lock().unwrap().objects.iter_mut().filter(|(key, _)| key.0 == resource) {
+        for object in self
+            .0
+            .lock()
+            .unwrap()
+            .objects
+            .iter_mut()
+            .filter(|(key, _)| key.0 == resource)
+        {
             settle(object.1);
         }
     }
@@ -120,11 +151,20 @@ async fn answer(state: &Mutex<State>, request: Request<Body>) -> Response<Full<B
 }
 
 impl State {
-    fn handle(&mut self, method: &Method, path: &str, query: &str, body: Value) -> (StatusCode, Value) {
+    fn handle(
+        &mut self,
+        method: &Method,
+        path: &str,
+        query: &str,
+        body: Value,
+    ) -> (StatusCode, Value) {
         let (_, rest) = path.split_once("/namespaces/food/").unwrap_or(("", path));
         let mut parts = rest.split('/');
-        let (resource, name, sub) =
-            (parts.next().unwrap_or(""), parts.next(), parts.next().unwrap_or(""));
+        let (resource, name, sub) = (
+            parts.next().unwrap_or(""),
+            parts.next(),
+            parts.next().unwrap_or(""),
+        );
         if resource == "events" {
             self.events.push(body.clone());
             return (StatusCode::CREATED, body);
@@ -150,7 +190,7 @@ impl State {
     fn list(&self, resource: &str, query: &str) -> Value {
         // Every label selector in use selects by instance; ours is the only one here.
         let selected = query.contains("labelSelector");
-        let items: Vec<&Value> = self
+        let items: Vec<Value> = self
             .objects
             .iter()
             .filter(|((of, _), _)| of == resource)
@@ -158,6 +198,14 @@ impl State {
             .filter(|object| {
                 let labels = &object["metadata"]["labels"];
                 !selected || labels["app.kubernetes.io/managed-by"] == "quickbite-operator"
+            })
+            .map(|object| {
+                // A list says these once, not in its items.
+                let mut item = object.clone();
+                item.as_object_mut()
+                    .unwrap()
+                    .retain(|key, _| key != "kind" && key != "apiVersion");
+                item
             })
             .collect();
         json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": items})
@@ -172,7 +220,11 @@ impl State {
         body: Value,
     ) -> (StatusCode, Value) {
         assert!(query.contains("fieldManager=quickbite-operator"), "{query}");
-        let path = if sub.is_empty() { resource.to_owned() } else { format!("{resource}/{sub}") };
+        let path = if sub.is_empty() {
+            resource.to_owned()
+        } else {
+            format!("{resource}/{sub}")
+        };
         self.writes.push(format!("PATCH {path}/{name}"));
         if self.broken.as_deref() == Some(resource) {
             let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -181,9 +233,9 @@ impl State {
         }
         self.next += 1;
         let version = self.next;
-        let object = self.objects.entry(key(resource, name)).or_insert_with(|| {
-            json!({"metadata": {"uid": format!("uid-{version}"), "generation": 0}})
-        });
+        let object = self.objects.entry(key(resource, name)).or_insert_with(
+            || json!({"metadata": {"uid": format!("uid-{version}"), "generation": 0}}),
+        );
         let spec = object["spec"].clone();
         if sub == "status" {
             object["status"] = body["status"].clone();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quickbite_operator::api::{QuickBitePlatform, PlatformStatus};
+use quickbite_operator::api::{PlatformStatus, QuickBitePlatform};
 use quickbite_operator::controller::context::Context;
 use quickbite_operator::controller::reconcile;
 use quickbite_operator::leader::Leadership;
@@ -21,7 +21,11 @@ impl Platform {
     fn new(fixture: Fixture) -> Self {
         let api = FakeApi::default();
         let context = Context::new(api.client(), Leadership::always(), None);
-        let this = Self { api, context, fixture };
+        let this = Self {
+            api,
+            context,
+            fixture,
+        };
         this.api.put("quickbiteplatforms", this.fixture.json());
         this
     }
@@ -43,7 +47,10 @@ impl Platform {
     async fn ready(fixture: Fixture) -> Self {
         let this = Self::new(fixture);
         this.settle().await;
-        assert_eq!(this.condition("Ready"), ("True".to_owned(), "Ready".to_owned()));
+        assert_eq!(
+            this.condition("Ready"),
+            ("True".to_owned(), "Ready".to_owned())
+        );
         this
     }
 
@@ -71,14 +78,21 @@ impl Platform {
 
     fn condition(&self, type_: &str) -> (String, String) {
         let status = self.status();
-        let found = status.conditions.iter().find(|condition| condition.type_ == type_);
+        let found = status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == type_);
         let found = found.unwrap_or_else(|| panic!("no condition {type_}"));
         (found.status.clone(), found.reason.clone())
     }
 }
 
 fn children(writes: &[String]) -> Vec<&str> {
-    writes.iter().map(String::as_str).filter(|write| !write.contains("quickbiteplatforms")).collect()
+    writes
+        .iter()
+        .map(String::as_str)
+        .filter(|write| !write.contains("quickbiteplatforms"))
+        .collect()
 }
 
 #[tokio::test]
@@ -145,14 +159,20 @@ async fn a_failed_migration_stops_the_rollout_and_says_so() {
         });
     }
     let status = platform.pass().await;
-    assert_eq!(platform.condition("MigrationsComplete"), ("False".to_owned(), "MigrationFailed".to_owned()));
+    assert_eq!(
+        platform.condition("MigrationsComplete"),
+        ("False".to_owned(), "MigrationFailed".to_owned())
+    );
     assert_eq!(platform.condition("Degraded").0, "True");
     assert_eq!(status.version.as_deref(), Some("0.1.0"));
     let order = platform.api.get("deployments", "qb-order").unwrap();
     let image = &order["spec"]["template"]["spec"]["containers"][0]["image"];
     assert_eq!(image, "quickbite.dev/order:0.1.0");
     let events = platform.api.take_events();
-    assert!(events.iter().any(|(reason, _)| reason == "MigrationFailed"), "{events:?}");
+    assert!(
+        events.iter().any(|(reason, _)| reason == "MigrationFailed"),
+        "{events:?}"
+    );
 }
 
 #[tokio::test]
@@ -163,19 +183,28 @@ async fn an_upgrade_rolls_one_service_at_a_time() {
     platform.api.settle("jobs");
     for rolled in 1..=6 {
         platform.pass().await;
-        let new = platform.api.names("deployments").iter().filter(|name| {
-            let deployment = platform.api.get("deployments", name).unwrap();
-            deployment["spec"]["template"]["spec"]["containers"][0]["image"]
-                .as_str()
-                .unwrap()
-                .ends_with(":0.2.0")
-        }).count();
+        let new = platform
+            .api
+            .names("deployments")
+            .iter()
+            .filter(|name| {
+                let deployment = platform.api.get("deployments", name).unwrap();
+                deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+                    .as_str()
+                    .unwrap()
+                    .ends_with(":0.2.0")
+            })
+            .count();
         assert_eq!(new, rolled);
         platform.api.settle("deployments");
     }
     platform.settle().await;
     assert_eq!(platform.status().version.as_deref(), Some("0.2.0"));
-    assert_eq!(platform.api.names("jobs").len(), 6, "old migrations are pruned");
+    assert_eq!(
+        platform.api.names("jobs").len(),
+        6,
+        "old migrations are pruned"
+    );
 }
 
 #[tokio::test]
@@ -187,18 +216,32 @@ async fn what_somebody_changed_or_deleted_is_put_back() {
     platform.api.remove("configmaps", "qb-driver");
     platform.pass().await;
     let writes = platform.api.take_writes();
-    assert_eq!(children(&writes), ["PATCH services/qb-order", "PATCH configmaps/qb-driver"]);
+    assert_eq!(
+        children(&writes),
+        ["PATCH services/qb-order", "PATCH configmaps/qb-driver"]
+    );
     let events = platform.api.take_events();
-    assert_eq!(events.iter().filter(|(reason, _)| reason == "Restored").count(), 2);
+    assert_eq!(
+        events
+            .iter()
+            .filter(|(reason, _)| reason == "Restored")
+            .count(),
+        2
+    );
 }
 
 #[tokio::test]
 async fn hand_edits_are_put_back_while_a_store_is_down() {
     let platform = Platform::ready(platform()).await;
-    platform.api.edit("statefulsets", "qb-redis", |store| store["status"]["readyReplicas"] = json!(0));
+    platform.api.edit("statefulsets", "qb-redis", |store| {
+        store["status"]["readyReplicas"] = json!(0)
+    });
     platform.api.remove("deployments", "qb-gateway");
     platform.pass().await;
-    assert_eq!(children(&platform.api.take_writes()), ["PATCH deployments/qb-gateway"]);
+    assert_eq!(
+        children(&platform.api.take_writes()),
+        ["PATCH deployments/qb-gateway"]
+    );
 }
 
 #[tokio::test]
@@ -208,9 +251,20 @@ async fn removing_a_service_prunes_its_objects_and_nothing_else() {
     platform.pass().await;
     // The gateway and the broker roll first: their settings name the services.
     platform.settle().await;
-    for resource in ["deployments", "services", "configmaps", "serviceaccounts", "networkpolicies", "jobs", "secrets"] {
+    for resource in [
+        "deployments",
+        "services",
+        "configmaps",
+        "serviceaccounts",
+        "networkpolicies",
+        "jobs",
+        "secrets",
+    ] {
         let left = platform.api.names(resource);
-        assert!(!left.iter().any(|name| name.contains("notification")), "{resource}: {left:?}");
+        assert!(
+            !left.iter().any(|name| name.contains("notification")),
+            "{resource}: {left:?}"
+        );
     }
     assert_eq!(platform.api.names("deployments").len(), 6);
 }
@@ -232,9 +286,15 @@ async fn secrets_are_generated_once() {
     let platform = Platform::ready(platform()).await;
     let before = platform.api.get("secrets", "qb-postgres-order").unwrap()["data"].clone();
     let again = Context::new(platform.api.client(), Leadership::always(), None);
-    let platform = Platform { context: again, ..platform };
+    let platform = Platform {
+        context: again,
+        ..platform
+    };
     platform.pass().await;
-    assert_eq!(platform.api.get("secrets", "qb-postgres-order").unwrap()["data"], before);
+    assert_eq!(
+        platform.api.get("secrets", "qb-postgres-order").unwrap()["data"],
+        before
+    );
     assert_eq!(platform.api.take_writes(), Vec::<String>::new());
 }
 
@@ -251,13 +311,23 @@ async fn a_missing_secret_is_named_and_touches_nothing() {
     let external = json!({"external": {"secretRef": {"name": "pg"}}});
     let platform = Platform::new(platform().set("stores/postgres", external));
     let status = platform.pass().await;
-    assert_eq!(platform.condition("Ready"), ("False".to_owned(), "ReferenceMissing".to_owned()));
-    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
+    assert_eq!(
+        platform.condition("Ready"),
+        ("False".to_owned(), "ReferenceMissing".to_owned())
+    );
+    let ready = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "Ready")
+        .unwrap();
     assert_eq!(
         ready.message,
         r#"spec.stores.postgres.external.secretRef: Secret "pg" does not exist"#
     );
-    assert_eq!(platform.api.take_writes(), ["PATCH quickbiteplatforms/status/qb"]);
+    assert_eq!(
+        platform.api.take_writes(),
+        ["PATCH quickbiteplatforms/status/qb"]
+    );
 }
 
 #[tokio::test]
@@ -285,7 +355,11 @@ async fn times_move_only_with_the_status_of_a_condition() {
     let after = platform.status().conditions;
     for (before, after) in before.iter().zip(&after) {
         if before.status == after.status {
-            assert_eq!(before.last_transition_time, after.last_transition_time, "{}", after.type_);
+            assert_eq!(
+                before.last_transition_time, after.last_transition_time,
+                "{}",
+                after.type_
+            );
         }
     }
     assert_eq!(platform.condition("Ready").0, "False");
@@ -303,7 +377,10 @@ async fn one_bad_look_is_not_degraded_and_three_are() {
     assert_eq!(platform.condition("Degraded").0, "False");
     platform.pass().await;
     platform.pass().await;
-    assert_eq!(platform.condition("Degraded"), ("True".to_owned(), "ComponentsUnready".to_owned()));
+    assert_eq!(
+        platform.condition("Degraded"),
+        ("True".to_owned(), "ComponentsUnready".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -316,12 +393,17 @@ async fn an_autoscaler_takes_over_the_replicas_that_are_there() {
         }]);
     });
     platform.change(|fixture| {
-        fixture.set("services/order", json!({"autoscaling": {"minReplicas": 2, "maxReplicas": 5}}))
+        fixture.set(
+            "services/order",
+            json!({"autoscaling": {"minReplicas": 2, "maxReplicas": 5}}),
+        )
     });
     platform.pass().await;
     let writes = platform.api.take_writes();
-    let of_order: Vec<_> =
-        children(&writes).into_iter().filter(|write| write.ends_with("deployments/qb-order")).collect();
+    let of_order: Vec<_> = children(&writes)
+        .into_iter()
+        .filter(|write| write.ends_with("deployments/qb-order"))
+        .collect();
     assert_eq!(of_order.len(), 2, "hand-over, then apply: {writes:?}");
     let order = platform.api.get("deployments", "qb-order").unwrap();
     assert_eq!(order["spec"]["replicas"], 3);

@@ -9,8 +9,18 @@ use crate::fixture::{Fixture, platform};
 pub(crate) fn broken() -> Vec<(&'static str, Value, &'static str, &'static str)> {
     let both = json!({"managed": {}, "external": {"secretRef": {"name": "pg"}}});
     vec![
-        ("stores/postgres", both, "spec.stores.postgres", "exactly one of managed and external"),
-        ("stores/redis", json!({}), "spec.stores.redis", "exactly one of managed and external"),
+        (
+            "stores/postgres",
+            both,
+            "spec.stores.postgres",
+            "exactly one of managed and external",
+        ),
+        (
+            "stores/redis",
+            json!({}),
+            "spec.stores.redis",
+            "exactly one of managed and external",
+        ),
         (
             "services/order/autoscaling",
             json!({"minReplicas": 5, "maxReplicas": 2}),
@@ -29,10 +39,30 @@ pub(crate) fn broken() -> Vec<(&'static str, Value, &'static str, &'static str)>
             "spec.gateway",
             "exclude each other",
         ),
-        ("ingress/host", json!("http://Quick_Bite/"), "spec.ingress.host", "host is a DNS name"),
-        ("ingress/gatewayRef", json!({"name": "gw"}), "spec.ingress", "exclude each other"),
-        ("image/registry", json!("https://ghcr.io/x:1"), "spec.image.registry", "without a scheme"),
-        ("version", json!("0.1.0; rm -rf"), "spec.version", "version is an image tag"),
+        (
+            "ingress/host",
+            json!("http://Quick_Bite/"),
+            "spec.ingress.host",
+            "host is a DNS name",
+        ),
+        (
+            "ingress/gatewayRef",
+            json!({"name": "gw"}),
+            "spec.ingress",
+            "exclude each other",
+        ),
+        (
+            "image/registry",
+            json!("https://ghcr.io/x:1"),
+            "spec.image.registry",
+            "without a scheme",
+        ),
+        (
+            "version",
+            json!("0.1.0; rm -rf"),
+            "spec.version",
+            "version is an image tag",
+        ),
         (
             "stores/mongodb",
             json!({"managed": {"storage": "much"}}),
@@ -87,11 +117,36 @@ pub(crate) fn broken() -> Vec<(&'static str, Value, &'static str, &'static str)>
 /// The same for plain schema bounds, which only the API server checks.
 pub(crate) fn out_of_bounds() -> Vec<(&'static str, Value, &'static str, &'static str)> {
     vec![
-        ("gateway/replicas", json!(101), "spec.gateway.replicas", "less than or equal to 100"),
-        ("services/order/replicas", json!(0), "spec.services.order.replicas", "greater than or equal to 1"),
-        ("profile", json!("Staging"), "spec.profile", "supported values"),
-        ("auth/accessTokenTtl", json!("forever"), "spec.auth.accessTokenTtl", "should match"),
-        ("services/order/deliveryFee", json!("2.9"), "spec.services.order.deliveryFee", "should match"),
+        (
+            "gateway/replicas",
+            json!(101),
+            "spec.gateway.replicas",
+            "less than or equal to 100",
+        ),
+        (
+            "services/order/replicas",
+            json!(0),
+            "spec.services.order.replicas",
+            "greater than or equal to 1",
+        ),
+        (
+            "profile",
+            json!("Staging"),
+            "spec.profile",
+            "supported values",
+        ),
+        (
+            "auth/accessTokenTtl",
+            json!("forever"),
+            "spec.auth.accessTokenTtl",
+            "should match",
+        ),
+        (
+            "services/order/deliveryFee",
+            json!("2.999"),
+            "spec.services.order.deliveryFee",
+            "should match",
+        ),
         (
             "services/order/env",
             json!([{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]),
@@ -108,7 +163,11 @@ pub(crate) fn out_of_bounds() -> Vec<(&'static str, Value, &'static str, &'stati
 }
 
 fn refusal(fixture: Fixture) -> Option<String> {
-    fixture.build().validate_cel().err().map(|errors| errors.to_string())
+    fixture
+        .build()
+        .validate_cel()
+        .err()
+        .map(|errors| errors.to_string())
 }
 
 #[test]
@@ -122,18 +181,29 @@ fn a_broken_rule_is_named_with_its_field() {
     for (path, value, field, message) in broken() {
         let said = refusal(platform().set(path, value.clone()))
             .unwrap_or_else(|| panic!("{path} = {value} was accepted"));
-        assert!(said.contains(field), "{path}: {said:?} does not name {field}");
-        assert!(said.contains(message), "{path}: {said:?} does not say {message:?}");
+        assert!(
+            said.contains(field),
+            "{path}: {said:?} does not name {field}"
+        );
+        assert!(
+            said.contains(message),
+            "{path}: {said:?} does not say {message:?}"
+        );
     }
 }
 
 #[test]
 fn storage_may_grow_and_not_shrink() {
     let with = |size: &str| {
-        platform().set("stores/postgres", json!({"managed": {"storage": size}})).build()
+        platform()
+            .set("stores/postgres", json!({"managed": {"storage": size}}))
+            .build()
     };
     assert!(with("2Gi").validate_cel_update(&with("1Gi")).is_ok());
-    let refused = with("1Gi").validate_cel_update(&with("2Gi")).unwrap_err().to_string();
+    let refused = with("1Gi")
+        .validate_cel_update(&with("2Gi"))
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("storage cannot shrink"), "{refused}");
 }
 

@@ -9,7 +9,10 @@ use super::meta::{matching, metadata, server_selector};
 use crate::component::{Component, Service};
 use crate::controller::validate::ValidatedPlatform;
 
-pub(super) fn budget(platform: &ValidatedPlatform, service: Service) -> Option<PodDisruptionBudget> {
+pub(super) fn budget(
+    platform: &ValidatedPlatform,
+    service: Service,
+) -> Option<PodDisruptionBudget> {
     let fewest = match &service.workload(&platform.spec).autoscaling {
         Some(scaling) => scaling.min_replicas,
         None => replicas(platform, service),

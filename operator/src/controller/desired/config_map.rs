@@ -43,7 +43,12 @@ fn config_map(
 /// The environment of a service, without secrets.
 pub(super) fn of_service(platform: &ValidatedPlatform, service: Service) -> ConfigMap {
     let component = Component::Service(service);
-    config_map(platform, component, platform.object_name(component), env::settings(platform, service))
+    config_map(
+        platform,
+        component,
+        platform.object_name(component),
+        env::settings(platform, service),
+    )
 }
 
 /// Configuration files of a managed store, for those that have any.
@@ -54,14 +59,22 @@ pub(super) fn of_store(platform: &ValidatedPlatform, store: Store) -> Option<Con
         Store::Rabbitmq => rabbitmq::files(platform),
     };
     let component = Component::Store(store);
-    Some(config_map(platform, component, platform.object_name(component), files))
+    Some(config_map(
+        platform,
+        component,
+        platform.object_name(component),
+        files,
+    ))
 }
 
 /// Public halves of both key sets.
 pub(super) fn jwks(platform: &ValidatedPlatform) -> ConfigMap {
     let data = BTreeMap::from([
         (ACCESS_JWKS.to_owned(), platform.material.access_keys.jwks()),
-        (INTERNAL_JWKS.to_owned(), platform.material.internal_keys.jwks()),
+        (
+            INTERNAL_JWKS.to_owned(),
+            platform.material.internal_keys.jwks(),
+        ),
     ]);
     config_map(platform, Component::Platform, jwks_name(platform), data)
 }
@@ -76,5 +89,10 @@ pub(super) fn gateway_policy(platform: &ValidatedPlatform) -> ConfigMap {
         "trustedProxies": gateway.trusted_proxies,
     });
     let data = BTreeMap::from([(POLICY_FILE.to_owned(), format!("{policy:#}\n"))]);
-    config_map(platform, Component::Service(Service::Gateway), policy_name(platform), data)
+    config_map(
+        platform,
+        Component::Service(Service::Gateway),
+        policy_name(platform),
+        data,
+    )
 }

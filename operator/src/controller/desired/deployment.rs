@@ -71,15 +71,21 @@ pub(super) fn replicas(platform: &ValidatedPlatform, service: Service) -> i32 {
 /// The image of a service.
 pub(super) fn image(platform: &ValidatedPlatform, service: Service) -> String {
     let spec = &platform.spec;
-    let default = || format!("{}/{}:{}", spec.image.registry, service.name(), spec.version);
+    let default = || {
+        format!(
+            "{}/{}:{}",
+            spec.image.registry,
+            service.name(),
+            spec.version
+        )
+    };
     service.workload(spec).image.clone().unwrap_or_else(default)
 }
 
 fn template(platform: &ValidatedPlatform, service: Service) -> PodTemplateSpec {
     let component = Component::Service(service);
     let selector = server_selector(platform, component);
-    let annotations =
-        BTreeMap::from([(CONFIG_HASH.to_owned(), config_hash(platform, service))]);
+    let annotations = BTreeMap::from([(CONFIG_HASH.to_owned(), config_hash(platform, service))]);
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(with_role(labels(platform, component), "server")),
@@ -125,7 +131,9 @@ fn container(platform: &ValidatedPlatform, service: Service) -> Container {
         liveness_probe: Some(probe("/livez", 10, 3)),
         lifecycle: Some(Lifecycle {
             pre_stop: Some(LifecycleHandler {
-                sleep: Some(SleepAction { seconds: PRE_STOP_SECONDS }),
+                sleep: Some(SleepAction {
+                    seconds: PRE_STOP_SECONDS,
+                }),
                 ..LifecycleHandler::default()
             }),
             ..Lifecycle::default()
@@ -147,8 +155,18 @@ fn defaults(service: Service, production: bool) -> Defaults {
         _ => "128Mi",
     };
     match production {
-        false => Defaults { cpu: "20m", memory: "32Mi", cpu_limit: "1", memory_limit },
-        true => Defaults { cpu: "100m", memory: "64Mi", cpu_limit: "2", memory_limit: "256Mi" },
+        false => Defaults {
+            cpu: "20m",
+            memory: "32Mi",
+            cpu_limit: "1",
+            memory_limit,
+        },
+        true => Defaults {
+            cpu: "100m",
+            memory: "64Mi",
+            cpu_limit: "2",
+            memory_limit: "256Mi",
+        },
     }
 }
 
@@ -182,11 +200,17 @@ fn volumes(platform: &ValidatedPlatform, service: Service) -> Vec<Volume> {
     ];
     match service {
         Service::Gateway => {
-            volumes.push(pod::secret_volume("signing", internal_keys_name(&platform.name)));
+            volumes.push(pod::secret_volume(
+                "signing",
+                internal_keys_name(&platform.name),
+            ));
             volumes.push(pod::config_volume("policy", policy_name(platform)));
         }
         Service::User => {
-            volumes.push(pod::secret_volume("signing", access_keys_name(&platform.name)));
+            volumes.push(pod::secret_volume(
+                "signing",
+                access_keys_name(&platform.name),
+            ));
         }
         _ => {}
     }
@@ -212,7 +236,12 @@ fn config_hash(platform: &ValidatedPlatform, service: Service) -> String {
         .into_iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    parts.extend(service.stores().iter().map(|store| login_uri(platform, *store, service)));
+    parts.extend(
+        service
+            .stores()
+            .iter()
+            .map(|store| login_uri(platform, *store, service)),
+    );
     parts.push(match service {
         Service::Gateway => material.internal_keys.to_json() + &material.access_keys.jwks(),
         Service::User => material.access_keys.to_json() + &material.internal_keys.jwks(),
@@ -226,7 +255,12 @@ fn config_hash(platform: &ValidatedPlatform, service: Service) -> String {
     for variable in env::variables(platform, service) {
         let reference = variable.value_from.and_then(|source| source.secret_key_ref);
         let value = reference.and_then(|reference| {
-            platform.referenced.secrets.get(&reference.name)?.get(&reference.key).cloned()
+            platform
+                .referenced
+                .secrets
+                .get(&reference.name)?
+                .get(&reference.key)
+                .cloned()
         });
         parts.extend(value);
     }

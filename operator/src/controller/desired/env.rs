@@ -29,7 +29,10 @@ pub(super) fn settings(platform: &ValidatedPlatform, service: Service) -> BTreeM
     settings.put("LOG_FORMAT", "json");
     if let Some(tracing) = &platform.spec.observability.tracing {
         settings.put("OTEL_EXPORTER_OTLP_ENDPOINT", &tracing.otlp_endpoint);
-        settings.put("OTEL_TRACES_SAMPLER_ARG", f64::from(tracing.sample_ratio) / 100.0);
+        settings.put(
+            "OTEL_TRACES_SAMPLER_ARG",
+            f64::from(tracing.sample_ratio) / 100.0,
+        );
     }
     settings.of(platform, service);
     settings.0
@@ -59,7 +62,10 @@ impl Settings {
             }
             Service::Order => {
                 let order = &services.order;
-                self.put("ACCEPTANCE_TIMEOUT_SECONDS", order.acceptance_timeout.seconds());
+                self.put(
+                    "ACCEPTANCE_TIMEOUT_SECONDS",
+                    order.acceptance_timeout.seconds(),
+                );
                 self.put("DELIVERY_FEE", &order.delivery_fee);
             }
             Service::Driver => {
@@ -72,10 +78,16 @@ impl Settings {
 
     fn gateway(&mut self, platform: &ValidatedPlatform) {
         self.issuer();
-        self.put("INTERNAL_SIGNING_KEYS_FILE", format!("{SIGNING_DIR}/{KEYS_FILE}"));
+        self.put(
+            "INTERNAL_SIGNING_KEYS_FILE",
+            format!("{SIGNING_DIR}/{KEYS_FILE}"),
+        );
         self.put("TOKEN_JWKS_FILE", format!("{JWKS_DIR}/{ACCESS_JWKS}"));
         self.put("GATEWAY_POLICY_FILE", format!("{POLICY_DIR}/{POLICY_FILE}"));
-        for upstream in platform.services().filter(|service| *service != Service::Gateway) {
+        for upstream in platform
+            .services()
+            .filter(|service| *service != Service::Gateway)
+        {
             let host = platform.object_name(Component::Service(upstream));
             let name = format!("UPSTREAM_{}", upstream.name().to_uppercase());
             self.put(&name, format!("http://{host}:{}", upstream.port()));
@@ -85,9 +97,15 @@ impl Settings {
     fn user(&mut self, platform: &ValidatedPlatform) {
         let auth = &platform.spec.auth;
         self.issuer();
-        self.put("TOKEN_SIGNING_KEYS_FILE", format!("{SIGNING_DIR}/{KEYS_FILE}"));
+        self.put(
+            "TOKEN_SIGNING_KEYS_FILE",
+            format!("{SIGNING_DIR}/{KEYS_FILE}"),
+        );
         self.put("ACCESS_TOKEN_TTL_SECONDS", auth.access_token_ttl.seconds());
-        self.put("REFRESH_TOKEN_TTL_SECONDS", auth.refresh_token_ttl.seconds());
+        self.put(
+            "REFRESH_TOKEN_TTL_SECONDS",
+            auth.refresh_token_ttl.seconds(),
+        );
     }
 
     fn issuer(&mut self) {
@@ -116,7 +134,14 @@ pub(super) fn variables(platform: &ValidatedPlatform, service: Service) -> Vec<E
                 from_secret(&variable.name, &reference.name, &reference.key)
             }
             // `$(NAME)` would be expanded by the kubelet; `$$` writes a dollar.
-            None => plain(&variable.name, variable.value.as_deref().unwrap_or_default().replace("$(", "$$(")),
+            None => plain(
+                &variable.name,
+                variable
+                    .value
+                    .as_deref()
+                    .unwrap_or_default()
+                    .replace("$(", "$$("),
+            ),
         }
     }));
     variables
@@ -133,8 +158,7 @@ pub(super) fn migration_variables(
         _ => ("DATABASE_URL", "DATABASE_ADMIN_URL"),
     };
     let login = credential_name(&platform.name, database, service.name());
-    let admin =
-        credential_name(&platform.name, database, crate::controller::material::ADMIN);
+    let admin = credential_name(&platform.name, database, crate::controller::material::ADMIN);
     vec![
         plain("RUST_LOG", "info".to_owned()),
         plain("LOG_FORMAT", "json".to_owned()),
@@ -154,13 +178,21 @@ fn logins(platform: &ValidatedPlatform, service: Service) -> Vec<EnvVar> {
                 Store::Redis => "REDIS_URL",
                 Store::Rabbitmq => "AMQP_URL",
             };
-            from_secret(name, &credential_name(&platform.name, *store, service.name()), "uri")
+            from_secret(
+                name,
+                &credential_name(&platform.name, *store, service.name()),
+                "uri",
+            )
         })
         .collect()
 }
 
 pub(super) fn plain(name: &str, value: String) -> EnvVar {
-    EnvVar { name: name.to_owned(), value: Some(value), ..EnvVar::default() }
+    EnvVar {
+        name: name.to_owned(),
+        value: Some(value),
+        ..EnvVar::default()
+    }
 }
 
 pub(super) fn from_secret(name: &str, secret: &str, key: &str) -> EnvVar {

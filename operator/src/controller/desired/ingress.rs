@@ -13,13 +13,20 @@ use crate::controller::child::{ChildKind, Object};
 use crate::controller::validate::ValidatedPlatform;
 
 pub(super) fn ingress(platform: &ValidatedPlatform) -> Option<Ingress> {
-    let entry = platform.spec.ingress.as_ref().filter(|entry| entry.gateway_ref.is_none())?;
+    let entry = platform
+        .spec
+        .ingress
+        .as_ref()
+        .filter(|entry| entry.gateway_ref.is_none())?;
     let mut metadata = metadata(platform, Component::Platform, platform.name.clone());
     metadata.annotations = (!entry.annotations.is_empty()).then(|| entry.annotations.clone());
     let backend = IngressBackend {
         service: Some(IngressServiceBackend {
             name: platform.object_name(Component::Service(Service::Gateway)),
-            port: Some(ServiceBackendPort { name: Some("http".to_owned()), number: None }),
+            port: Some(ServiceBackendPort {
+                name: Some("http".to_owned()),
+                number: None,
+            }),
         }),
         resource: None,
     };
@@ -67,7 +74,10 @@ pub(super) fn http_route(platform: &ValidatedPlatform) -> Option<Object> {
         "port": Service::Gateway.port(),
     });
     Some(Object::HttpRoute(Box::new(DynamicObject {
-        types: Some(TypeMeta { api_version: resource.api_version, kind: resource.kind }),
+        types: Some(TypeMeta {
+            api_version: resource.api_version,
+            kind: resource.kind,
+        }),
         metadata: metadata(platform, Component::Platform, platform.name.clone()),
         data: json!({"spec": {
             "parentRefs": [parent],

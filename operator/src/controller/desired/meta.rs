@@ -35,12 +35,21 @@ pub(super) fn metadata(
 pub(super) fn labels(platform: &ValidatedPlatform, component: Component) -> Labels {
     let mut labels = selector(platform, component);
     labels.extend([
-        ("app.kubernetes.io/part-of".to_owned(), "quickbite".to_owned()),
-        ("app.kubernetes.io/managed-by".to_owned(), MANAGED_BY.to_owned()),
+        (
+            "app.kubernetes.io/part-of".to_owned(),
+            "quickbite".to_owned(),
+        ),
+        (
+            "app.kubernetes.io/managed-by".to_owned(),
+            MANAGED_BY.to_owned(),
+        ),
     ]);
     // A label has at most 63 characters, an image tag 128; and a store is not of that version.
     if !matches!(component, Component::Store(_)) && label_value(&platform.spec.version) {
-        labels.insert("app.kubernetes.io/version".to_owned(), platform.spec.version.clone());
+        labels.insert(
+            "app.kubernetes.io/version".to_owned(),
+            platform.spec.version.clone(),
+        );
     }
     labels
 }
@@ -48,7 +57,10 @@ pub(super) fn labels(platform: &ValidatedPlatform, component: Component) -> Labe
 /// The labels that never change: what selectors match.
 pub(super) fn selector(platform: &ValidatedPlatform, component: Component) -> Labels {
     let mut labels = instance(platform);
-    labels.insert("app.kubernetes.io/component".to_owned(), component.name().to_owned());
+    labels.insert(
+        "app.kubernetes.io/component".to_owned(),
+        component.name().to_owned(),
+    );
     labels
 }
 
@@ -56,7 +68,10 @@ pub(super) fn selector(platform: &ValidatedPlatform, component: Component) -> La
 pub(super) fn instance(platform: &ValidatedPlatform) -> Labels {
     Labels::from([
         ("app.kubernetes.io/name".to_owned(), "quickbite".to_owned()),
-        ("app.kubernetes.io/instance".to_owned(), platform.name.clone()),
+        (
+            "app.kubernetes.io/instance".to_owned(),
+            platform.name.clone(),
+        ),
     ])
 }
 
@@ -71,10 +86,14 @@ pub(super) fn with_role(mut labels: Labels, role: &str) -> Labels {
 }
 
 pub(super) fn matching(labels: Labels) -> LabelSelector {
-    LabelSelector { match_labels: Some(labels), match_expressions: None }
+    LabelSelector {
+        match_labels: Some(labels),
+        match_expressions: None,
+    }
 }
 
 fn label_value(text: &str) -> bool {
-    text.len() <= 63 && text.ends_with(|last: char| last.is_ascii_alphanumeric())
+    text.len() <= 63
+        && text.ends_with(|last: char| last.is_ascii_alphanumeric())
         && text.starts_with(|first: char| first.is_ascii_alphanumeric())
 }

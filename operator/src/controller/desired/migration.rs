@@ -26,7 +26,11 @@ pub(super) fn job(platform: &ValidatedPlatform, service: Service) -> Option<Job>
     let name = format!("{}-migrate-{}", platform.object_name(component), &hash[..8]);
     let mut metadata = metadata(platform, component, name);
     metadata.labels = metadata.labels.map(|labels| with_role(labels, "migration"));
-    Some(Job { metadata, spec: Some(spec), status: None })
+    Some(Job {
+        metadata,
+        spec: Some(spec),
+        status: None,
+    })
 }
 
 fn spec(platform: &ValidatedPlatform, service: Service, database: Store) -> JobSpec {
@@ -64,8 +68,12 @@ fn spec(platform: &ValidatedPlatform, service: Service, database: Store) -> JobS
 }
 
 fn container(platform: &ValidatedPlatform, service: Service, database: Store) -> Container {
-    let defaults =
-        pod::Defaults { cpu: "20m", memory: "32Mi", cpu_limit: "1", memory_limit: "128Mi" };
+    let defaults = pod::Defaults {
+        cpu: "20m",
+        memory: "32Mi",
+        cpu_limit: "1",
+        memory_limit: "128Mi",
+    };
     Container {
         name: "migrate".to_owned(),
         image: Some(image(platform, service)),

@@ -43,7 +43,12 @@ pub fn desired(platform: &ValidatedPlatform) -> Vec<Child> {
     }
     let mut children = children.0;
     children.sort_by_cached_key(|child| {
-        (child.step, child.component, child.kind(), child.name().to_owned())
+        (
+            child.step,
+            child.component,
+            child.kind(),
+            child.name().to_owned(),
+        )
     });
     children
 }
@@ -56,8 +61,14 @@ impl Children {
         self.0.push(Child::new(component, object.into()));
     }
 
-    fn extend<O: Into<Object>>(&mut self, component: Component, objects: impl IntoIterator<Item = O>) {
-        objects.into_iter().for_each(|object| self.add(component, object));
+    fn extend<O: Into<Object>>(
+        &mut self,
+        component: Component,
+        objects: impl IntoIterator<Item = O>,
+    ) {
+        objects
+            .into_iter()
+            .for_each(|object| self.add(component, object));
     }
 
     fn platform(&mut self, platform: &ValidatedPlatform) {
@@ -78,17 +89,26 @@ impl Children {
         managed: &crate::api::Managed,
     ) {
         let component = Component::Store(store);
-        self.add(component, service_account::service_account(platform, component));
+        self.add(
+            component,
+            service_account::service_account(platform, component),
+        );
         self.extend(component, secret::of_store(platform, store));
         self.extend(component, config_map::of_store(platform, store));
         self.extend(component, network_policy::of_store(platform, store));
         self.add(component, service::headless(platform, store));
-        self.add(component, stateful_set::stateful_set(platform, store, managed));
+        self.add(
+            component,
+            stateful_set::stateful_set(platform, store, managed),
+        );
     }
 
     fn service(&mut self, platform: &ValidatedPlatform, service: Service) {
         let component = Component::Service(service);
-        self.add(component, service_account::service_account(platform, component));
+        self.add(
+            component,
+            service_account::service_account(platform, component),
+        );
         self.extend(component, secret::of_service(platform, service));
         self.add(component, config_map::of_service(platform, service));
         if service == Service::Gateway {

@@ -5,7 +5,9 @@
 //! a postStart hook inside the container starts the set and makes the administrator; run again it
 //! changes nothing.
 
-use k8s_openapi::api::core::v1::{Container, ExecAction, Lifecycle, LifecycleHandler, Secret, Volume};
+use k8s_openapi::api::core::v1::{
+    Container, ExecAction, Lifecycle, LifecycleHandler, Secret, Volume,
+};
 
 use super::env::{from_secret, plain};
 use super::pod;
@@ -54,7 +56,12 @@ done
 pub(super) fn server_secret(platform: &ValidatedPlatform) -> Secret {
     let name = server_secret_name(&platform.name, Store::Mongodb);
     let keyfile = platform.material.mongodb_keyfile.clone();
-    opaque(platform, Component::Store(Store::Mongodb), name, [("keyfile", keyfile)])
+    opaque(
+        platform,
+        Component::Store(Store::Mongodb),
+        name,
+        [("keyfile", keyfile)],
+    )
 }
 
 pub(super) fn volumes(platform: &ValidatedPlatform) -> Vec<Volume> {
@@ -67,7 +74,11 @@ pub(super) fn volumes(platform: &ValidatedPlatform) -> Vec<Volume> {
 
 pub(super) fn container(platform: &ValidatedPlatform) -> Container {
     let login = credential_name(&platform.name, Store::Mongodb, ADMIN);
-    let cache = if platform.is_production() { "1" } else { "0.25" };
+    let cache = if platform.is_production() {
+        "1"
+    } else {
+        "0.25"
+    };
     let shell = |script: &str| vec!["sh".to_owned(), "-ec".to_owned(), script.trim().to_owned()];
     Container {
         command: Some(shell(START)),
@@ -80,7 +91,9 @@ pub(super) fn container(platform: &ValidatedPlatform) -> Container {
         ]),
         lifecycle: Some(Lifecycle {
             post_start: Some(LifecycleHandler {
-                exec: Some(ExecAction { command: Some(shell(INITIATE)) }),
+                exec: Some(ExecAction {
+                    command: Some(shell(INITIATE)),
+                }),
                 ..LifecycleHandler::default()
             }),
             ..Lifecycle::default()

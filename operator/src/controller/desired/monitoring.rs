@@ -39,7 +39,9 @@ pub(super) fn prometheus_rule(platform: &ValidatedPlatform) -> Option<Object> {
         ),
         alert(
             "QuickBiteOutboxStuck",
-            format!(r#"max(quickbite_outbox_oldest_unsent_seconds{{namespace="{namespace}"}}) > 60"#),
+            format!(
+                r#"max(quickbite_outbox_oldest_unsent_seconds{{namespace="{namespace}"}}) > 60"#
+            ),
             "Messages wait in an outbox: the broker may be down.",
         ),
     ];
@@ -52,7 +54,10 @@ pub(super) fn prometheus_rule(platform: &ValidatedPlatform) -> Option<Object> {
 fn dynamic(platform: &ValidatedPlatform, kind: ChildKind, data: Value) -> DynamicObject {
     let resource = kind.api_resource();
     DynamicObject {
-        types: Some(TypeMeta { api_version: resource.api_version, kind: resource.kind }),
+        types: Some(TypeMeta {
+            api_version: resource.api_version,
+            kind: resource.kind,
+        }),
         metadata: metadata(platform, Component::Platform, platform.name.clone()),
         data,
     }

@@ -21,7 +21,14 @@ const RABBITMQ_METRICS: i32 = 15692;
 /// Denies everything for every pod of the platform.
 pub(super) fn default_deny(platform: &ValidatedPlatform) -> Option<NetworkPolicy> {
     let name = format!("{}-default-deny", platform.name);
-    policy(platform, Component::Platform, name, instance(platform), Vec::new(), Vec::new())
+    policy(
+        platform,
+        Component::Platform,
+        name,
+        instance(platform),
+        Vec::new(),
+        Vec::new(),
+    )
 }
 
 /// A managed store: reached by the services that use it, reaches nothing but DNS and itself.
@@ -47,7 +54,14 @@ pub(super) fn of_store(platform: &ValidatedPlatform, store: Store) -> Option<Net
         ingress.push(from(monitoring(platform), RABBITMQ_METRICS));
     }
     let name = platform.object_name(component);
-    policy(platform, component, name, selector(platform, component), ingress, egress)
+    policy(
+        platform,
+        component,
+        name,
+        selector(platform, component),
+        ingress,
+        egress,
+    )
 }
 
 /// A service: reached by the gateway, reaches its own stores.
@@ -55,24 +69,52 @@ pub(super) fn of_service(platform: &ValidatedPlatform, service: Service) -> Opti
     let component = Component::Service(service);
     let callers = match service {
         Service::Gateway => ingress_controllers(platform),
-        _ => vec![pods(selector(platform, Component::Service(Service::Gateway)))],
+        _ => vec![pods(selector(
+            platform,
+            Component::Service(Service::Gateway),
+        ))],
     };
-    let ingress = vec![from(callers, service.port()), from(monitoring(platform), METRICS)];
+    let ingress = vec![
+        from(callers, service.port()),
+        from(monitoring(platform), METRICS),
+    ];
     let mut egress = vec![dns()];
     if service == Service::Gateway {
-        for upstream in platform.services().filter(|service| *service != Service::Gateway) {
+        for upstream in platform
+            .services()
+            .filter(|service| *service != Service::Gateway)
+        {
             let peer = pods(selector(platform, Component::Service(upstream)));
             egress.push(to(vec![peer], upstream.port()));
         }
     }
-    egress.extend(service.stores().iter().map(|store| to_store(platform, *store)));
+    egress.extend(
+        service
+            .stores()
+            .iter()
+            .map(|store| to_store(platform, *store)),
+    );
     egress.extend(to_collector(platform));
-    if service == Service::Notification && platform.spec.services.notification.smtp_secret_ref.is_some() {
+    if service == Service::Notification
+        && platform
+            .spec
+            .services
+            .notification
+            .smtp_secret_ref
+            .is_some()
+    {
         // Mail servers are outside and their port is in a Secret: the three that mail uses.
         egress.extend([25, 465, 587].map(|port| to(Vec::new(), port)));
     }
     let name = platform.object_name(component);
-    policy(platform, component, name, selector(platform, component), ingress, egress)
+    policy(
+        platform,
+        component,
+        name,
+        selector(platform, component),
+        ingress,
+        egress,
+    )
 }
 
 fn policy(
@@ -98,13 +140,18 @@ fn to_store(platform: &ValidatedPlatform, store: Store) -> NetworkPolicyEgressRu
     match platform.external.get(&store) {
         // Where an external store is may change with its DNS name; its port does not.
         Some(there) => to(Vec::new(), i32::from(there.port)),
-        None => to(vec![pods(selector(platform, Component::Store(store)))], store.port()),
+        None => to(
+            vec![pods(selector(platform, Component::Store(store)))],
+            store.port(),
+        ),
     }
 }
 
 fn to_collector(platform: &ValidatedPlatform) -> Option<NetworkPolicyEgressRule> {
     let tracing = platform.spec.observability.tracing.as_ref()?;
-    let port = url::Url::parse(&tracing.otlp_endpoint).ok()?.port_or_known_default()?;
+    let port = url::Url::parse(&tracing.otlp_endpoint)
+        .ok()?
+        .port_or_known_default()?;
     Some(to(Vec::new(), i32::from(port)))
 }
 
@@ -114,7 +161,10 @@ fn ingress_controllers(platform: &ValidatedPlatform) -> Vec<NetworkPolicyPeer> {
     };
     let namespace = peer.namespace.iter().map(|name| named_namespace(name));
     let ranges = peer.cidrs.iter().map(|cidr| NetworkPolicyPeer {
-        ip_block: Some(IPBlock { cidr: cidr.clone(), except: None }),
+        ip_block: Some(IPBlock {
+            cidr: cidr.clone(),
+            except: None,
+        }),
         ..NetworkPolicyPeer::default()
     });
     namespace.chain(ranges).collect()
@@ -128,7 +178,10 @@ fn monitoring(platform: &ValidatedPlatform) -> Vec<NetworkPolicyPeer> {
 }
 
 fn pods(labels: Labels) -> NetworkPolicyPeer {
-    NetworkPolicyPeer { pod_selector: Some(matching(labels)), ..NetworkPolicyPeer::default() }
+    NetworkPolicyPeer {
+        pod_selector: Some(matching(labels)),
+        ..NetworkPolicyPeer::default()
+    }
 }
 
 fn any_namespace() -> NetworkPolicyPeer {
@@ -157,7 +210,10 @@ fn dns() -> NetworkPolicyEgressRule {
 }
 
 fn from(peers: Vec<NetworkPolicyPeer>, number: i32) -> NetworkPolicyIngressRule {
-    NetworkPolicyIngressRule { from: Some(peers), ports: Some(vec![port("TCP", number)]) }
+    NetworkPolicyIngressRule {
+        from: Some(peers),
+        ports: Some(vec![port("TCP", number)]),
+    }
 }
 
 /// To `peers`, or to anywhere when there are none.

@@ -24,11 +24,18 @@ pub(super) struct Defaults {
 pub(super) fn resources(wanted: Option<&Resources>, defaults: &Defaults) -> ResourceRequirements {
     let amounts = |wanted: Option<&Amounts>, cpu: &str, memory: &str| {
         let given = |pick: fn(&Amounts) -> &Option<String>, default: &str| {
-            Quantity(wanted.and_then(|amounts| pick(amounts).clone()).unwrap_or(default.to_owned()))
+            Quantity(
+                wanted
+                    .and_then(|amounts| pick(amounts).clone())
+                    .unwrap_or(default.to_owned()),
+            )
         };
         BTreeMap::from([
             ("cpu".to_owned(), given(|amounts| &amounts.cpu, cpu)),
-            ("memory".to_owned(), given(|amounts| &amounts.memory, memory)),
+            (
+                "memory".to_owned(),
+                given(|amounts| &amounts.memory, memory),
+            ),
         ])
     };
     let requests = wanted.and_then(|wanted| wanted.requests.as_ref());
@@ -62,7 +69,10 @@ pub(super) fn pod_security(user: i64) -> PodSecurityContext {
 pub(super) fn container_security() -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
-        capabilities: Some(Capabilities { add: None, drop: Some(vec!["ALL".to_owned()]) }),
+        capabilities: Some(Capabilities {
+            add: None,
+            drop: Some(vec!["ALL".to_owned()]),
+        }),
         read_only_root_filesystem: Some(true),
         ..SecurityContext::default()
     }
@@ -96,7 +106,10 @@ pub(super) fn anti_affinity(labels: &Labels) -> Affinity {
     Affinity {
         pod_anti_affinity: Some(PodAntiAffinity {
             preferred_during_scheduling_ignored_during_execution: Some(vec![
-                WeightedPodAffinityTerm { weight: 100, pod_affinity_term: term },
+                WeightedPodAffinityTerm {
+                    weight: 100,
+                    pod_affinity_term: term,
+                },
             ]),
             ..PodAntiAffinity::default()
         }),
@@ -118,7 +131,10 @@ pub(super) fn scratch(name: &str, size: &str, in_memory: bool) -> Volume {
 pub(super) fn config_volume(name: &str, config_map: String) -> Volume {
     Volume {
         name: name.to_owned(),
-        config_map: Some(ConfigMapVolumeSource { name: config_map, ..ConfigMapVolumeSource::default() }),
+        config_map: Some(ConfigMapVolumeSource {
+            name: config_map,
+            ..ConfigMapVolumeSource::default()
+        }),
         ..Volume::default()
     }
 }
@@ -137,13 +153,23 @@ pub(super) fn secret_volume(name: &str, secret: String) -> Volume {
 }
 
 pub(super) fn mount(name: &str, path: &str) -> VolumeMount {
-    VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), ..VolumeMount::default() }
+    VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        ..VolumeMount::default()
+    }
 }
 
 pub(super) fn read_only(name: &str, path: &str) -> VolumeMount {
-    VolumeMount { read_only: Some(true), ..mount(name, path) }
+    VolumeMount {
+        read_only: Some(true),
+        ..mount(name, path)
+    }
 }
 
 pub(super) fn read_only_file(name: &str, path: &str, file: &str) -> VolumeMount {
-    VolumeMount { sub_path: Some(file.to_owned()), ..read_only(name, path) }
+    VolumeMount {
+        sub_path: Some(file.to_owned()),
+        ..read_only(name, path)
+    }
 }

@@ -30,8 +30,11 @@ pub(super) fn volumes() -> Vec<Volume> {
 
 pub(super) fn container(platform: &ValidatedPlatform) -> Container {
     let login = credential_name(&platform.name, Store::Postgres, ADMIN);
-    let (buffers, connections) =
-        if platform.is_production() { ("512MB", "300") } else { ("64MB", "200") };
+    let (buffers, connections) = if platform.is_production() {
+        ("512MB", "300")
+    } else {
+        ("64MB", "200")
+    };
     let setting = |name: &str, value: &str| ["-c".to_owned(), format!("{name}={value}")];
     let settings = [
         setting("listen_addresses", "*"),
@@ -40,7 +43,12 @@ pub(super) fn container(platform: &ValidatedPlatform) -> Container {
         setting("password_encryption", "scram-sha-256"),
     ];
     Container {
-        args: Some(["postgres".to_owned()].into_iter().chain(settings.into_iter().flatten()).collect()),
+        args: Some(
+            ["postgres".to_owned()]
+                .into_iter()
+                .chain(settings.into_iter().flatten())
+                .collect(),
+        ),
         env: Some(vec![
             from_secret("POSTGRES_USER", &login, "username"),
             from_secret("POSTGRES_PASSWORD", &login, "password"),
@@ -52,7 +60,9 @@ pub(super) fn container(platform: &ValidatedPlatform) -> Container {
             post_start: Some(LifecycleHandler {
                 exec: Some(ExecAction {
                     command: Some(
-                        ["sh", "-ec", SET_PASSWORD.trim()].map(str::to_owned).to_vec(),
+                        ["sh", "-ec", SET_PASSWORD.trim()]
+                            .map(str::to_owned)
+                            .to_vec(),
                     ),
                 }),
                 ..LifecycleHandler::default()

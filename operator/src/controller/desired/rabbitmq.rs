@@ -25,9 +25,15 @@ const DEFINITIONS_DIR: &str = "/etc/quickbite/definitions";
 
 /// Configuration and plugins.
 pub(super) fn files(platform: &ValidatedPlatform) -> BTreeMap<String, String> {
-    let watermark = if platform.is_production() { "0.6" } else { "0.5" };
+    let watermark = if platform.is_production() {
+        "0.6"
+    } else {
+        "0.5"
+    };
     let config = [
-        &format!("definitions.import_backend = local_filesystem\ndefinitions.local.path = {DEFINITIONS_DIR}/definitions.json"),
+        &format!(
+            "definitions.import_backend = local_filesystem\ndefinitions.local.path = {DEFINITIONS_DIR}/definitions.json"
+        ),
         "definitions.skip_if_unchanged = true",
         "default_queue_type = quorum",
         "loopback_users = none",
@@ -60,16 +66,20 @@ pub(super) fn server_secret(platform: &ValidatedPlatform) -> Secret {
             "tags": tags,
         })
     };
-    let permission = |name: &str, read: String| {
-        json!({"user": name, "vhost": VHOST, "configure": ".*", "write": ".*", "read": read})
-    };
-    let services: Vec<Service> =
-        platform.services().filter(|service| service.uses(Store::Rabbitmq)).collect();
+    let permission = |name: &str, read: String| json!({"user": name, "vhost": VHOST, "configure": ".*", "write": ".*", "read": read});
+    let services: Vec<Service> = platform
+        .services()
+        .filter(|service| service.uses(Store::Rabbitmq))
+        .collect();
     let users: Vec<Value> = std::iter::once(user(ADMIN, &["administrator"]))
         .chain(services.iter().map(|service| user(service.name(), &[])))
         .collect();
     let permissions: Vec<Value> = std::iter::once(permission(ADMIN, ".*".to_owned()))
-        .chain(services.iter().map(|service| permission(service.name(), readable(service.name()))))
+        .chain(
+            services
+                .iter()
+                .map(|service| permission(service.name(), readable(service.name()))),
+        )
         .collect();
     let definitions = json!({
         "users": users,
@@ -78,7 +88,12 @@ pub(super) fn server_secret(platform: &ValidatedPlatform) -> Secret {
     });
     let name = server_secret_name(&platform.name, Store::Rabbitmq);
     let text = format!("{definitions:#}\n");
-    opaque(platform, Component::Store(Store::Rabbitmq), name, [("definitions.json", text)])
+    opaque(
+        platform,
+        Component::Store(Store::Rabbitmq),
+        name,
+        [("definitions.json", text)],
+    )
 }
 
 /// RabbitMQ's own form: base64 of a salt of four bytes and SHA-256(salt + password). The salt
@@ -91,8 +106,14 @@ fn password_hash(user: &str, password: &str) -> String {
 
 pub(super) fn volumes(platform: &ValidatedPlatform) -> Vec<Volume> {
     vec![
-        pod::config_volume("config", platform.object_name(Component::Store(Store::Rabbitmq))),
-        pod::secret_volume("definitions", server_secret_name(&platform.name, Store::Rabbitmq)),
+        pod::config_volume(
+            "config",
+            platform.object_name(Component::Store(Store::Rabbitmq)),
+        ),
+        pod::secret_volume(
+            "definitions",
+            server_secret_name(&platform.name, Store::Rabbitmq),
+        ),
         pod::scratch("log", "64Mi", false),
     ]
 }
@@ -124,6 +145,9 @@ mod tests {
 
     #[test]
     fn a_service_reads_its_own_queues_only() {
-        assert_eq!(readable("order"), r"^(quickbite\..*|order\..*|reply\.order)$");
+        assert_eq!(
+            readable("order"),
+            r"^(quickbite\..*|order\..*|reply\.order)$"
+        );
     }
 }

@@ -30,7 +30,11 @@ const fn rules(service: Service) -> Option<&'static str> {
 
 /// redis.conf.
 pub(super) fn files(platform: &ValidatedPlatform) -> BTreeMap<String, String> {
-    let memory = if platform.is_production() { "384mb" } else { "96mb" };
+    let memory = if platform.is_production() {
+        "384mb"
+    } else {
+        "96mb"
+    };
     let config = [
         "bind * -::*",
         "port 6379",
@@ -63,24 +67,37 @@ pub(super) fn server_secret(platform: &ValidatedPlatform) -> Secret {
         if let Some(rules) = rules(service) {
             let (name, hash) = (service.name(), hash(service.name()));
             // `info` is what clients ask for when they connect; it counts as dangerous.
-            lines.push(format!("user {name} on #{hash} {rules} +@all -@admin -@dangerous +info"));
+            lines.push(format!(
+                "user {name} on #{hash} {rules} +@all -@admin -@dangerous +info"
+            ));
         }
     }
     let name = server_secret_name(&platform.name, Store::Redis);
     let acl = lines.join("\n") + "\n";
-    opaque(platform, Component::Store(Store::Redis), name, [("users.acl", acl)])
+    opaque(
+        platform,
+        Component::Store(Store::Redis),
+        name,
+        [("users.acl", acl)],
+    )
 }
 
 pub(super) fn volumes(platform: &ValidatedPlatform) -> Vec<Volume> {
     vec![
-        pod::config_volume("config", platform.object_name(Component::Store(Store::Redis))),
+        pod::config_volume(
+            "config",
+            platform.object_name(Component::Store(Store::Redis)),
+        ),
         pod::secret_volume("acl", server_secret_name(&platform.name, Store::Redis)),
     ]
 }
 
 pub(super) fn container(_: &ValidatedPlatform) -> Container {
     Container {
-        args: Some(vec!["redis-server".to_owned(), format!("{CONFIG_DIR}/redis.conf")]),
+        args: Some(vec![
+            "redis-server".to_owned(),
+            format!("{CONFIG_DIR}/redis.conf"),
+        ]),
         volume_mounts: Some(vec![
             pod::mount(DATA, "/data"),
             pod::read_only("config", CONFIG_DIR),

@@ -37,8 +37,14 @@ pub(super) fn of_platform(platform: &ValidatedPlatform) -> Vec<Secret> {
     let material = &platform.material;
     let keys = |name: String, json: String| opaque(platform, component, name, [(KEYS_FILE, json)]);
     let mut secrets = vec![
-        keys(access_keys_name(&platform.name), material.access_keys.to_json()),
-        keys(internal_keys_name(&platform.name), material.internal_keys.to_json()),
+        keys(
+            access_keys_name(&platform.name),
+            material.access_keys.to_json(),
+        ),
+        keys(
+            internal_keys_name(&platform.name),
+            material.internal_keys.to_json(),
+        ),
     ];
     // An external PostgreSQL or MongoDB is administered with the user's own Secret; the copy below
     // holds the URI in the one form that migrations expect.
@@ -48,10 +54,15 @@ pub(super) fn of_platform(platform: &ValidatedPlatform) -> Vec<Secret> {
         }
     }
     if let Some(admin) = &platform.spec.auth.bootstrap_admin {
-        secrets.push(opaque(platform, component, bootstrap_name(&platform.name), [
-            ("email", admin.email.clone()),
-            ("password", material.bootstrap_password.clone()),
-        ]));
+        secrets.push(opaque(
+            platform,
+            component,
+            bootstrap_name(&platform.name),
+            [
+                ("email", admin.email.clone()),
+                ("password", material.bootstrap_password.clone()),
+            ],
+        ));
     }
     secrets
 }
@@ -74,5 +85,7 @@ pub(super) fn of_service(platform: &ValidatedPlatform, service: Service) -> Vec<
     let component = Component::Service(service);
     let user = User::Service(service);
     let stores = service.stores().iter();
-    stores.map(|store| urls::secret(platform, component, *store, user)).collect()
+    stores
+        .map(|store| urls::secret(platform, component, *store, user))
+        .collect()
 }

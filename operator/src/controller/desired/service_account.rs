@@ -11,8 +11,12 @@ pub(super) fn service_account(
     component: Component,
 ) -> ServiceAccount {
     let secrets = &platform.spec.image.pull_secrets;
-    let pull_secrets: Vec<_> =
-        secrets.iter().map(|secret| LocalObjectReference { name: secret.name.clone() }).collect();
+    let pull_secrets: Vec<_> = secrets
+        .iter()
+        .map(|secret| LocalObjectReference {
+            name: secret.name.clone(),
+        })
+        .collect();
     ServiceAccount {
         metadata: metadata(platform, component, platform.object_name(component)),
         automount_service_account_token: Some(false),

@@ -73,7 +73,10 @@ fn claim(platform: &ValidatedPlatform, store: Store, managed: &Managed) -> Persi
         spec: Some(PersistentVolumeClaimSpec {
             access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
             storage_class_name: managed.storage_class_name.clone(),
-            resources: Some(VolumeResourceRequirements { requests: Some(size), limits: None }),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some(size),
+                limits: None,
+            }),
             ..PersistentVolumeClaimSpec::default()
         }),
         status: None,
@@ -126,7 +129,12 @@ fn container(platform: &ValidatedPlatform, store: Store, managed: &Managed) -> C
     }
     Container {
         name: store.name().to_owned(),
-        image: Some(managed.image.clone().unwrap_or_else(|| default_image(store).to_owned())),
+        image: Some(
+            managed
+                .image
+                .clone()
+                .unwrap_or_else(|| default_image(store).to_owned()),
+        ),
         image_pull_policy: Some(platform.spec.image.pull_policy.as_str().to_owned()),
         ports: Some(ports),
         // Slow disks and recovery after a crash: five minutes before a start counts as failed.
@@ -164,8 +172,18 @@ fn defaults(store: Store, production: bool) -> Defaults {
         (Store::Rabbitmq, true) => ("512Mi", "1Gi"),
     };
     match production {
-        false => Defaults { cpu: "50m", memory, cpu_limit: "2", memory_limit },
-        true => Defaults { cpu: "500m", memory, cpu_limit: "4", memory_limit },
+        false => Defaults {
+            cpu: "50m",
+            memory,
+            cpu_limit: "2",
+            memory_limit,
+        },
+        true => Defaults {
+            cpu: "500m",
+            memory,
+            cpu_limit: "4",
+            memory_limit,
+        },
     }
 }
 

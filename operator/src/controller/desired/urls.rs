@@ -44,7 +44,13 @@ pub(super) fn login(platform: &ValidatedPlatform, store: Store, user: User) -> L
             } else {
                 (there.username.clone(), there.password.clone())
             };
-            Login { username, password, host: there.host.clone(), port: there.port, uri: String::new() }
+            Login {
+                username,
+                password,
+                host: there.host.clone(),
+                port: there.port,
+                uri: String::new(),
+            }
         }
         None => Login {
             username: username(store, user),
@@ -97,14 +103,23 @@ fn uri(platform: &ValidatedPlatform, store: Store, user: User, login: &Login) ->
         login.host,
         login.port
     );
-    let query = parameters.map(|text| format!("?{text}")).unwrap_or_default();
+    let query = parameters
+        .map(|text| format!("?{text}"))
+        .unwrap_or_default();
     match (store, user) {
         (_, User::Admin) if as_given.is_some() => as_given.unwrap_or_default(),
         (Store::Postgres, User::Admin) => format!("postgres://{authority}/postgres{query}"),
         (Store::Postgres, User::Service(_)) => {
             format!("postgres://{authority}/{}{query}", login.username)
         }
-        (Store::Mongodb, _) => mongodb_uri(scheme, user, login, &authority, external.is_none(), parameters),
+        (Store::Mongodb, _) => mongodb_uri(
+            scheme,
+            user,
+            login,
+            &authority,
+            external.is_none(),
+            parameters,
+        ),
         (Store::Redis, _) => {
             as_given.unwrap_or_else(|| format!("{}://{authority}", scheme.unwrap_or("redis")))
         }
@@ -140,7 +155,10 @@ fn mongodb_uri(
         query.push("replicaSet=rs0".to_owned());
     }
     let kept = parameters.into_iter().flat_map(|text| text.split('&'));
-    query.extend(kept.filter(|pair| !pair.starts_with("authSource=")).map(str::to_owned));
+    query.extend(
+        kept.filter(|pair| !pair.starts_with("authSource="))
+            .map(str::to_owned),
+    );
     format!("{scheme}://{authority}/{database}?{}", query.join("&"))
 }
 
@@ -153,11 +171,16 @@ pub(super) fn secret(
 ) -> Secret {
     let login = login(platform, store, user);
     let name = crate::controller::material::credential_name(&platform.name, store, user.name());
-    super::secret::opaque(platform, component, name, [
-        ("username", login.username),
-        ("password", login.password),
-        ("host", login.host),
-        ("port", login.port.to_string()),
-        ("uri", login.uri),
-    ])
+    super::secret::opaque(
+        platform,
+        component,
+        name,
+        [
+            ("username", login.username),
+            ("password", login.password),
+            ("host", login.host),
+            ("port", login.port.to_string()),
+            ("uri", login.uri),
+        ],
+    )
 }
