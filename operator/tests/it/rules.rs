@@ -150,8 +150,8 @@ pub(crate) fn out_of_bounds() -> Vec<(&'static str, Value, &'static str, &'stati
         (
             "services/order/env",
             json!([{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]),
-            "spec.services.order.env[1]",
-            "Duplicate value",
+            "spec.services.order.env",
+            "uplicate",
         ),
         (
             "gateway/rateLimits/general",
