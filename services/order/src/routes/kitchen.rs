@@ -1,5 +1,7 @@
 //! What a restaurant does with an order.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{FromRequest, Request, State};
 use axum::response::Response;
@@ -8,13 +10,21 @@ use http::header;
 use quickbite_http::{Owner, Path, ProblemBody, Valid};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::single::conduct;
 use super::views::OrderView;
+use crate::domain::order::Order;
 use crate::domain::saga::Event;
+use crate::domain::status::Status;
 use crate::error::ApiError;
+use crate::live::News;
 use crate::state::AppState;
+
+/// How long an acceptance waits for the money.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A body that may be left out.
 pub(super) struct OptionalBody<T>(pub(super) T);
@@ -76,7 +86,37 @@ pub(super) async fn accept_order(
     Path(id): Path<Uuid>,
     OptionalBody(AcceptOrder { ready_in_minutes }): OptionalBody<AcceptOrder>,
 ) -> Result<Json<OrderView>, ApiError> {
-    step(&app, &owner, id, Event::Accept { ready_in_minutes }).await
+    let news = app.live.subscribe();
+    let order = owned_step(&app, &owner, id, Event::Accept { ready_in_minutes }).await?;
+    Ok(Json(settled(&app, news, order).await?.into()))
+}
+
+/// The order once its money is taken, or as it is when that lasts: so an owner who is told "accepted" can begin to
+/// prepare with the next call.
+async fn settled(
+    app: &AppState,
+    mut news: Receiver<News>,
+    mut order: Order,
+) -> Result<Order, ApiError> {
+    let (deadline, ours) = (Instant::now() + CONFIRMED_WITHIN, order.id);
+    // A lagging or closed ear is a reason to look, too.
+    let other = |heard: &Result<News, RecvError>| match heard {
+        Ok(News::Order(id)) => *id != ours,
+        Ok(News::Projection(_) | News::Position(..)) => true,
+        Ok(News::Unknown) | Err(_) => false,
+    };
+    while order.saga.status == Status::Pending {
+        let heard = async { while other(&news.recv().await) {} };
+        if timeout_at(deadline, heard).await.is_err() {
+            break;
+        }
+        order = app
+            .orders
+            .get(ours)
+            .await?
+            .ok_or(ApiError::OrderNotFound(ours))?;
+    }
+    Ok(order)
 }
 
 /// Do not take an order.
@@ -138,9 +178,18 @@ async fn step(
     id: Uuid,
     event: Event,
 ) -> Result<Json<OrderView>, ApiError> {
+    Ok(Json(owned_step(app, owner, id, event).await?.into()))
+}
+
+async fn owned_step(
+    app: &AppState,
+    owner: &Owner,
+    id: Uuid,
+    event: Event,
+) -> Result<Order, ApiError> {
     let known = app.orders.get(id).await?;
     known
         .filter(|order| owner.is_admin || order.owner_id == owner.user_id)
         .ok_or(ApiError::OrderNotFound(id))?;
-    Ok(Json(conduct(app, id, event).await?.into()))
+    conduct(app, id, event).await
 }
