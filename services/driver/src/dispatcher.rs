@@ -128,14 +128,16 @@ impl Dispatcher {
         Ok(false)
     }
 
-    /// Asks a driver who became free for the oldest delivery that waits near him; whether he was asked.
+    /// Looks for drivers for what waits near a driver who became free, oldest first, until he is asked; whether he was.
+    /// Each delivery still goes to its nearest free driver: he may not be the only one who became free.
     pub async fn find_delivery_for(&self, driver_id: Uuid) -> Result<bool, sqlx::Error> {
         let Some(candidate) = self.store.free_among(&[driver_id]).await?.pop() else {
             return Ok(false);
         };
         let around = GeoBox::around(candidate.location, self.rules.radius_m);
         for waiting in self.store.all_waiting(Some(around), SWEEP_BATCH).await? {
-            if self.offer_to_best(&waiting, &[candidate]).await? {
+            let asked = self.find_driver(&waiting).await?;
+            if asked && self.store.free_among(&[driver_id]).await?.is_empty() {
                 return Ok(true);
             }
         }

@@ -74,38 +74,15 @@ pub async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let store = Store::new(pool.clone());
     let index = DriverIndex::new(redis.clone(), "");
     let dispatcher = Dispatcher::new(store, index, args.dispatch.into(), clock.clone());
-    let push = Push::default();
     let state = AppState {
-        dispatcher: dispatcher.clone(),
-        push: push.clone(),
-        clock: clock.clone(),
+        dispatcher,
+        push: Push::default(),
+        clock,
         draining: stop.clone(),
     };
 
-    // Consumers and the sweep stop with the drain; the relay sends what the last requests enqueued, so it stops after.
-    let tasks = TaskTracker::new();
     let last = CancellationToken::new();
-    tasks.spawn(Relay::new(pool.clone(), broker.clone(), SERVICE.name).run(last.clone()));
-    tasks.spawn(push.run(pool.clone(), stop.clone()));
-    tasks.spawn(dispatcher.clone().run(stop.clone()));
-    let commands = Commands {
-        dispatcher: dispatcher.clone(),
-        clock: clock.clone(),
-    };
-    let facts = Facts { dispatcher, clock };
-    let (commanded, followed, ended) = (broker.clone(), broker.clone(), stop.clone());
-    let stopped = stop.clone();
-    tasks.spawn(async move {
-        commanded
-            .consume(queue::DRIVER_COMMANDS, PREFETCH, commands, ended)
-            .await
-    });
-    tasks.spawn(async move {
-        followed
-            .consume(queue::DRIVER_FACTS, PREFETCH, facts, stopped)
-            .await
-    });
-    tasks.close();
+    let tasks = spawn_background(&state, &broker, &stop, &last);
 
     let health = health(pool, redis, broker);
     quickbite_http::serve(
@@ -126,6 +103,41 @@ pub async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         tracing::warn!("background work did not end within {STOP_WITHIN:?}");
     }
     Ok(())
+}
+
+/// Starts what runs beside the requests. Consumers and the sweep end with `stop`; the relay sends what the last
+/// requests enqueued, so it ends with `last`.
+pub fn spawn_background(
+    state: &AppState,
+    broker: &Broker,
+    stop: &CancellationToken,
+    last: &CancellationToken,
+) -> TaskTracker {
+    let tasks = TaskTracker::new();
+    let (dispatcher, clock) = (state.dispatcher.clone(), state.clock.clone());
+    let pool = state.store().pool().clone();
+    tasks.spawn(Relay::new(pool.clone(), broker.clone(), SERVICE.name).run(last.clone()));
+    tasks.spawn(state.push.clone().run(pool, stop.clone()));
+    tasks.spawn(dispatcher.clone().run(stop.clone()));
+    let commands = Commands {
+        dispatcher: dispatcher.clone(),
+        clock: clock.clone(),
+    };
+    let facts = Facts { dispatcher, clock };
+    let (commanded, ended) = (broker.clone(), stop.clone());
+    tasks.spawn(async move {
+        commanded
+            .consume(queue::DRIVER_COMMANDS, PREFETCH, commands, ended)
+            .await
+    });
+    let (followed, ended) = (broker.clone(), stop.clone());
+    tasks.spawn(async move {
+        followed
+            .consume(queue::DRIVER_FACTS, PREFETCH, facts, ended)
+            .await
+    });
+    tasks.close();
+    tasks
 }
 
 /// PostgreSQL is needed; without Redis or the broker requests are still answered, so they only degrade.

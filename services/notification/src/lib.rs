@@ -97,34 +97,17 @@ pub async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         clock.clone(),
     );
     let broker = Broker::connect(&args.amqp, SERVICE.name);
-    let wakes = Wakes::default();
     let stop = CancellationToken::new();
     let state = AppState {
-        store: store.clone(),
-        wakes: wakes.clone(),
+        store,
+        wakes: Wakes::default(),
         reach: args.channels.reach(),
-        clock: clock.clone(),
+        clock,
         draining: stop.clone(),
     };
 
-    // Consumer and worker stop with the drain; the relay sends what they enqueued last, so it stops after.
-    let tasks = TaskTracker::new();
     let last = CancellationToken::new();
-    tasks.spawn(Relay::new(pool.clone(), broker.clone(), SERVICE.name).run(last.clone()));
-    tasks.spawn(wakes.run(pool.clone(), worker.clone(), stop.clone()));
-    tasks.spawn(worker.clone().run(stop.clone()));
-    let facts = Facts {
-        store,
-        worker,
-        clock,
-    };
-    let (consumer, ended) = (broker.clone(), stop.clone());
-    tasks.spawn(async move {
-        consumer
-            .consume(queue::NOTIFICATION_FACTS, PREFETCH, facts, ended)
-            .await
-    });
-    tasks.close();
+    let tasks = spawn_background(&state, &worker, &broker, &stop, &last);
 
     let health = health(pool, broker);
     quickbite_http::serve(
@@ -145,6 +128,35 @@ pub async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         tracing::warn!("background work did not end within {STOP_WITHIN:?}");
     }
     Ok(())
+}
+
+/// Starts what runs beside the requests. Consumer and worker end with `stop`; the relay sends what they enqueued
+/// last, so it ends with `last`.
+pub fn spawn_background(
+    state: &AppState,
+    worker: &Worker,
+    broker: &Broker,
+    stop: &CancellationToken,
+    last: &CancellationToken,
+) -> TaskTracker {
+    let tasks = TaskTracker::new();
+    let pool = state.store.pool().clone();
+    tasks.spawn(Relay::new(pool.clone(), broker.clone(), SERVICE.name).run(last.clone()));
+    tasks.spawn(state.wakes.clone().run(pool, worker.clone(), stop.clone()));
+    tasks.spawn(worker.clone().run(stop.clone()));
+    let facts = Facts {
+        store: state.store.clone(),
+        worker: worker.clone(),
+        clock: state.clock.clone(),
+    };
+    let (consumer, ended) = (broker.clone(), stop.clone());
+    tasks.spawn(async move {
+        consumer
+            .consume(queue::NOTIFICATION_FACTS, PREFETCH, facts, ended)
+            .await
+    });
+    tasks.close();
+    tasks
 }
 
 /// PostgreSQL is needed; without the broker inboxes are still read, so it only degrades.

@@ -15,7 +15,7 @@ use quickbite_http::{Courier, Problem};
 use quickbite_telemetry::correlation;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -88,7 +88,7 @@ impl Session {
     async fn run(mut self) {
         let mut woken = self.app.push.subscribe();
         let draining = self.app.draining.clone();
-        let mut ping = interval(PING_EVERY);
+        let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         let mut look = true;

@@ -104,7 +104,7 @@ pub(super) struct OfferView {
 
 impl OfferView {
     /// The delivery's open offer to this driver at `now`.
-    pub fn of(delivery: &Delivery, now: Timestamp) -> Option<Self> {
+    pub(super) fn of(delivery: &Delivery, now: Timestamp) -> Option<Self> {
         match &delivery.state {
             State::Offered(Offer {
                 driver_id: _,

@@ -16,6 +16,7 @@ use crate::domain::geo::GeoPoint;
 use crate::domain::position::LivePosition;
 
 const BOUND: Duration = Duration::from_millis(200);
+const REBUILD_BOUND: Duration = Duration::from_secs(1);
 /// The projection's limit: Redis refuses points nearer to a pole.
 const MAX_LATITUDE: f64 = 85.051_128_78;
 const MARKER_TTL_SECONDS: u64 = 300;
@@ -60,9 +61,7 @@ impl DriverIndex {
 
     /// Notes where an online driver is.
     pub async fn put(&self, candidate: Candidate) -> Result<(), RedisAway> {
-        let mut pipeline = pipe();
-        self.add(&mut pipeline, candidate);
-        self.redis.pipeline(BOUND, &pipeline).await
+        self.put_all(&[candidate]).await
     }
 
     /// Forgets a driver who went offline.
@@ -113,13 +112,17 @@ impl DriverIndex {
         }
     }
 
-    /// Adds a page of online drivers while rebuilding.
+    /// Adds a page of online drivers.
     pub async fn put_all(&self, page: &[Candidate]) -> Result<(), RedisAway> {
         let mut pipeline = pipe();
         for candidate in page {
             self.add(&mut pipeline, *candidate);
         }
-        self.redis.pipeline(BOUND * 5, &pipeline).await
+        // The driver waits for ever for the answers of no command.
+        if pipeline.is_empty() {
+            return Ok(());
+        }
+        self.redis.pipeline(REBUILD_BOUND, &pipeline).await
     }
 
     /// Says that the index is complete now, for the next minutes.
