@@ -38,6 +38,9 @@ ARG VERSION=0.0.0
 ARG REVISION=unknown
 COPY --from=build /out/${BIN}/ /
 USER 65532:65532
+# Memory that is free goes back to the kernel at once, and not in pages of 2 MiB: user-service idles at 28 MB instead
+# of 62 after password hashing.
+ENV MIMALLOC_PURGE_DELAY=0 MIMALLOC_ALLOW_THP=0
 LABEL org.opencontainers.image.title="${BIN}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \

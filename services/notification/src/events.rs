@@ -83,7 +83,7 @@ impl Handler for Facts {
                 .store
                 .notify(message.id, &fact, &active, self.clock.now())
                 .await?;
-            tracing::info!(
+            tracing::debug!(
                 kind = message.kind,
                 made,
                 "turned a fact into notifications"

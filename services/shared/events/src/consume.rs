@@ -244,7 +244,11 @@ async fn attempt<H: Handler>(
     let mut pause = RETRY.0;
     loop {
         match handler.handle(message.clone()).await {
-            Ok(()) => return Verdict::Done,
+            // One line a message, as the HTTP side writes one a request: an order's way can be read from the logs alone.
+            Ok(()) => {
+                tracing::info!("handled");
+                return Verdict::Done;
+            }
             Err(HandlerError::Poison(error)) => {
                 tracing::error!(error = format!("{error:#}"), "poisoned message");
                 return Verdict::Dead;
