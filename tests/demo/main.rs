@@ -3,10 +3,7 @@
 //!
 //! It is also the last step of `make up`: a platform that cannot do this is not up.
 
-use std::{
-    io::Write as _,
-    time::{Duration, Instant},
-};
+use std::{io::Write as _, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -17,6 +14,7 @@ use quickbite_tests::{
     wait::until,
 };
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 /// Walks one order through a running QuickBite platform.
 #[derive(Parser)]

@@ -58,17 +58,20 @@ pub(crate) async fn bootstrap_admin() -> Result<(String, String)> {
 }
 
 async fn await_ready(client: &Client) -> Result<DynamicObject> {
+    let api = platforms(client.clone());
     until(
         "the platform to be Ready in its latest generation",
         ROLLOUT,
-        || async { Ok(platforms(client.clone()).get(&name()).await?) },
-        |platform: &DynamicObject| {
-            let ready = condition(platform, "Ready");
-            ready["status"] == "True"
-                && ready["observedGeneration"] == json!(platform.metadata.generation)
+        || async {
+            let platform = api.get(&name()).await?;
+            let current = json!(platform.metadata.generation);
+            let ready = condition(&platform, "Ready");
+            Ok((ready["observedGeneration"] == current, ready))
         },
+        |(current, ready)| *current && ready["status"] == "True",
     )
-    .await
+    .await?;
+    Ok(api.get(&name()).await?)
 }
 
 fn condition(platform: &DynamicObject, kind: &str) -> Value {
@@ -281,20 +284,16 @@ async fn a_forced_reconcile_of_an_unchanged_platform_writes_nothing() -> Result<
         Ok::<_, anyhow::Error>((versions, generations(&client).await?))
     };
     let before = versions().await?;
-    let annotation = json!({"metadata": {"annotations": {"quickbite.dev/reconcile": "now"}}});
+    let asked = uuid::Uuid::new_v4().to_string();
+    let annotation = json!({"metadata": {"annotations": {"quickbite.dev/reconcile": asked}}});
     let api = platforms(client.clone());
     api.patch(&name(), &PatchParams::default(), &Patch::Merge(annotation))
         .await?;
-    // The operator takes the annotation off when it has done what it asks for.
     until(
         "the forced reconcile to be done",
         Duration::from_secs(30),
-        || async { Ok(api.get(&name()).await?) },
-        |platform| {
-            !platform
-                .annotations()
-                .contains_key("quickbite.dev/reconcile")
-        },
+        || async { Ok(api.get(&name()).await?.data["status"]["lastHandledReconcile"].clone()) },
+        |handled| *handled == asked,
     )
     .await?;
     ensure!(

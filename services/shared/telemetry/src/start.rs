@@ -27,11 +27,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, clap::Args)]
 pub struct TelemetryArgs {
     /// Which lines are logged, as `tracing` directives.
-    #[arg(
-        long,
-        env = "RUST_LOG",
-        default_value = "info,sqlx::postgres::notice=warn"
-    )]
+    #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub rust_log: String,
     /// How log lines look.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t)]
@@ -66,7 +62,9 @@ impl Drop for Guard {
 /// # Errors
 /// When `RUST_LOG` or the OTLP endpoint cannot be understood, or when called twice.
 pub fn init(service: &'static str, args: &TelemetryArgs) -> anyhow::Result<Guard> {
-    let filter = || EnvFilter::try_new(&args.rust_log).context("RUST_LOG is no tracing filter");
+    // PostgreSQL's "already exists, skipping" of each start says nothing; RUST_LOG may ask for it.
+    let directives = format!("sqlx::postgres::notice=warn,{}", args.rust_log);
+    let filter = || EnvFilter::try_new(&directives).context("RUST_LOG is no tracing filter");
     let lines = match args.log_format {
         LogFormat::Json => fmt::layer()
             .fmt_fields(JsonFields::new())
