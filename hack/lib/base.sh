@@ -71,7 +71,7 @@ base_debian() {
 
 debian_from_packages() {
   local suite=$1 tag=$2 temp
-  command -v mmdebstrap >/dev/null || apt_install mmdebstrap
+  command -v mmdebstrap >/dev/null || apt_install mmdebstrap debian-archive-keyring
   temp=$(mktemp -d "$CACHE/.debian.XXXXXX")
   # This machine's certificate bundle goes in, so that builds reach package registries the way this machine does,
   # through a company's proxy for instance; in both places, as installing ca-certificates writes the first anew.

@@ -32,26 +32,35 @@ cluster_exists() { kind get clusters 2>/dev/null | grep -qx "$CLUSTER"; }
 # cluster_revive: true when both nodes run and are Ready, after a start of what had stopped. What does not come back
 # in two minutes is not worth more of them: a new cluster takes half a minute.
 cluster_revive() {
-  local node started=""
+  local node state started=""
   for node in "${NODES[@]}"; do
-    case "$(engine container inspect --format '{{.State.Running}}' "$node" 2>/dev/null)" in
-      true) ;;
-      false)
-        engine start "$node" || return 1
-        started=1
-        ;;
-      *) return 1 ;;
-    esac
+    state=$(engine container inspect --format '{{.State.Running}}' "$node" 2>/dev/null)
+    if [ "$state" = false ]; then
+      engine start "$node" || return 1
+      started=1
+    elif [ "$state" != true ]; then
+      return 1
+    fi
   done
   kind export kubeconfig --name "$CLUSTER" || return 1
-  if [ -n "$started" ]; then
-    wait_until 90 api_answers || return 1
+  if cluster_answers && [ -z "$started" ]; then
+    note running
+    return
   fi
-  on_cluster wait --for=condition=Ready node --all --timeout=90s || return 1
-  if [ -n "$started" ]; then note "started again"; else note running; fi
+  # Also the engine may have started them just now, with itself.
+  wait_until 120 cluster_answers || return 1
+  note "came back"
 }
 
-api_answers() { on_cluster get --raw /readyz --request-timeout=3s >/dev/null 2>&1; }
+# A node's Ready condition outlives its kubelet by 40 s, so each kubelet is asked too.
+cluster_answers() {
+  local node
+  for node in "${NODES[@]}"; do
+    engine exec "$node" curl -sf -m 2 -o /dev/null http://127.0.0.1:10248/healthz || return 1
+  done
+  on_cluster get --raw /readyz --request-timeout=3s >/dev/null 2>&1 &&
+    on_cluster wait --for=condition=Ready node --all --timeout=5s 2>/dev/null
+}
 
 # wait_until SECONDS COMMAND...
 wait_until() {
@@ -96,14 +105,13 @@ load() {
   printf '%s\n' "${fresh[@]}"
 }
 
-# One archive for all: layers that they share are sent once.
+# One stream for all: layers that they share are sent once, and nothing is written in between. It is what `kind load`
+# does, without its archive on disk.
 load_archive() {
-  local archive options=()
-  archive=$(mktemp "$CACHE/.load.XXXXXX")
-  [ "$ENGINE" = podman ] && options+=(--multi-image-archive)
-  engine save "${options[@]}" -o "$archive" "$@"
-  kind load image-archive --name "$CLUSTER" --nodes "$CLUSTER-worker" "$archive"
-  rm -f "$archive"
+  local options=()
+  [ "$ENGINE" != podman ] || options+=(--multi-image-archive)
+  engine save ${options[@]+"${options[@]}"} "$@" |
+    engine exec -i "$CLUSTER-worker" ctr -n k8s.io images import --all-platforms -
 }
 
 install_addons() {

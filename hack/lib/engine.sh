@@ -144,9 +144,8 @@ engine_stop() {
 }
 
 apt_install() {
+  local options=(-y --no-install-recommends -o DPkg::Lock::Timeout=300)
   export DEBIAN_FRONTEND=noninteractive
-  apt-get install -y --no-install-recommends "$@" || {
-    apt-get update
-    apt-get install -y --no-install-recommends "$@"
-  }
+  # Without an update first, which takes longer than most installations; only where that fails.
+  apt-get install "${options[@]}" "$@" || { apt-get update && apt-get install "${options[@]}" "$@"; }
 }

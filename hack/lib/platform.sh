@@ -28,7 +28,10 @@ install_operator() {
   on_cluster -n quickbite-system rollout status deployment/quickbite-operator --timeout=120s
 }
 
-apply_platform() { on_cluster apply --server-side --force-conflicts -k "$ROOT/kustomize/overlays/development"; }
+apply_platform() {
+  on_cluster apply --server-side --force-conflicts -k "$ROOT/kustomize/overlays/development"
+  note applied
+}
 
 # An image that changed under its tag reaches only pods that are made anew, and its migrations run in a Job that is
 # there already: the Job is removed, which the operator puts back, and the Deployment restarted.
@@ -75,7 +78,9 @@ platform_ready() {
     fi
     sleep 0.5
   done
-  note "Ready"
+  # The operator may not have seen yet what was restarted just now.
+  on_cluster -n quickbite rollout status deployment -l app.kubernetes.io/part-of=quickbite --timeout=120s
+  note Ready
 }
 
 # True only when the operator has seen the object as it is now.
