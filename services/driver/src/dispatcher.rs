@@ -156,7 +156,7 @@ impl Dispatcher {
             distance_m,
             expires_at: now + self.rules.offer_ttl,
         };
-        let attempt = self.store.try_offer(waiting.delivery_id, offer, now);
+        let attempt = self.store.try_offer(waiting, offer, now);
         let tried = correlation::scope(waiting.correlation.clone(), attempt).await?;
         if tried == Tried::Offered {
             count_offer("made");

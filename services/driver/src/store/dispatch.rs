@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Store;
 use super::deliveries::{lock, save};
 use super::rows::{point, ts};
-use crate::domain::delivery::Offer;
+use crate::domain::delivery::{Delivery, Offer};
 use crate::domain::dispatch::{Answer, Candidate};
 use crate::domain::geo::{GeoBox, GeoPoint};
 
@@ -20,6 +20,8 @@ use crate::domain::geo::{GeoBox, GeoPoint};
 pub struct Waiting {
     /// The delivery.
     pub delivery_id: Uuid,
+    /// Its version when it was read: an offer is made only if nothing happened since.
+    pub version: i64,
     /// Where it is fetched.
     pub pickup: GeoPoint,
     /// The correlation id of the order that caused it.
@@ -33,17 +35,17 @@ pub enum Tried {
     Offered,
     /// He is not free (any more).
     DriverBusy,
-    /// The delivery needs nobody (any more).
+    /// The delivery needs nobody (any more), or somebody answered meanwhile and the choice is to be made anew.
     NotSearching,
 }
 
-type WaitingRow = (Uuid, f64, f64, String);
+type WaitingRow = (Uuid, i64, f64, f64, String);
 
 impl Store {
     /// One waiting delivery.
     pub async fn waiting(&self, id: Uuid) -> Result<Option<Waiting>, sqlx::Error> {
         let row: Option<WaitingRow> = sqlx::query_as(
-            "SELECT delivery_id, pickup_lat, pickup_lng, correlation_id FROM deliveries \
+            "SELECT delivery_id, version, pickup_lat, pickup_lng, correlation_id FROM deliveries \
              WHERE delivery_id = $1 AND status = 'searching'",
         )
         .bind(id)
@@ -65,7 +67,7 @@ impl Store {
             east,
         } = around.unwrap_or(GeoBox::EARTH);
         let rows: Vec<WaitingRow> = sqlx::query_as(
-            "SELECT delivery_id, pickup_lat, pickup_lng, correlation_id FROM deliveries \
+            "SELECT delivery_id, version, pickup_lat, pickup_lng, correlation_id FROM deliveries \
              WHERE status = 'searching' AND pickup_lat BETWEEN $1 AND $2 AND pickup_lng BETWEEN $3 AND $4 \
              ORDER BY created_at LIMIT $5",
         )
@@ -159,16 +161,19 @@ impl Store {
         rows.into_iter().map(candidate).collect()
     }
 
-    /// Asks the driver, if both are still free for it. The partial unique index has the last word when two deliveries
+    /// Asks the driver, if both are still free for it and the delivery is as it was when he was chosen: who declined
+    /// meanwhile must not be asked again by a slower search. The partial unique index has the last word when two deliveries
     /// reach for one driver at once.
     pub async fn try_offer(
         &self,
-        delivery_id: Uuid,
+        waiting: &Waiting,
         offer: Offer,
         now: Timestamp,
     ) -> Result<Tried, sqlx::Error> {
         let mut tx = self.pool.begin().await?;
-        let Some(mut delivery) = lock(&mut tx, delivery_id).await? else {
+        let chosen_for = |delivery: &Delivery| delivery.version == waiting.version;
+        let Some(mut delivery) = lock(&mut tx, waiting.delivery_id).await?.filter(chosen_for)
+        else {
             return Ok(Tried::NotSearching);
         };
         // Shared lock: going offline waits for this offer, or this offer sees that he went.
@@ -193,9 +198,12 @@ impl Store {
     }
 }
 
-fn waiting((delivery_id, lat, lng, correlation): WaitingRow) -> Result<Waiting, sqlx::Error> {
+fn waiting(
+    (delivery_id, version, lat, lng, correlation): WaitingRow,
+) -> Result<Waiting, sqlx::Error> {
     Ok(Waiting {
         delivery_id,
+        version,
         pickup: point(delivery_id, lat, lng)?,
         correlation: CorrelationId::parse_or_fresh(Some(&correlation)),
     })

@@ -1,6 +1,8 @@
 //! Who is asked, and who after him.
 
 use quickbite_auth::Role;
+use quickbite_driver::domain::delivery::Offer;
+use quickbite_driver::store::Tried;
 use quickbite_http::testing::identity;
 use redis::cmd;
 use serde_json::json;
@@ -221,4 +223,39 @@ async fn going_offline_passes_the_offer_on_and_is_refused_with_the_food() {
     stage.accept(&far).await;
     let (code, body) = stage.push("/api/drivers/me/offline", &far).await;
     assert_eq!((code, &body["code"]), (409, &json!("delivery_in_progress")));
+}
+
+#[tokio::test]
+async fn a_slow_search_does_not_ask_again_who_declined_meanwhile() {
+    let stage = Stage::new().await;
+    let (order_id, _) = stage.create().await;
+    let store = stage.app.store();
+    let chosen = store.all_waiting(None, 10).await.unwrap().remove(0);
+    let driver = stage.driver(100.0).await;
+    let id = stage.offer(&driver).await["deliveryId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    stage
+        .push(&format!("/api/deliveries/{id}/decline"), &driver)
+        .await;
+    let now = stage.app.clock.now();
+    let offer = Offer {
+        driver_id: driver.user_id,
+        distance_m: 100,
+        expires_at: now + Duration::from_secs(30),
+    };
+    assert_eq!(
+        store.try_offer(&chosen, offer, now).await.unwrap(),
+        Tried::NotSearching
+    );
+    assert_eq!(
+        stage
+            .facts(order_id)
+            .await
+            .iter()
+            .filter(|key| *key == "delivery.offered")
+            .count(),
+        1
+    );
 }

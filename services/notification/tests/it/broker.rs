@@ -40,13 +40,15 @@ async fn facts_on_the_broker_become_notifications_once() {
     let mut kinds = stage.kinds(&cast.customer).await;
     kinds.sort();
     assert_eq!(kinds, ["order.confirmed", "order.created"]);
-    let correlation: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT message->'envelope'->>'correlationid' FROM outbox o JOIN notifications n \
-         ON message->'envelope'->>'subject' = n.notification_id::text WHERE n.kind = 'order.created'",
-    )
-    .fetch_all(&stage.pool)
-    .await
-    .unwrap();
+    // Seen in the inbox comes just before settled, which announces it.
+    let mut correlation: Vec<String> = Vec::new();
+    for _ in 0..100 {
+        correlation = correlations(&stage).await;
+        if !correlation.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert_eq!(
         correlation,
         ["order-7"],
@@ -63,4 +65,15 @@ async fn facts_on_the_broker_become_notifications_once() {
         .delete(&connection.create_channel().await.unwrap())
         .await
         .unwrap();
+}
+
+/// The correlation ids of the facts about the delivered `order.created` notifications.
+async fn correlations(stage: &Stage) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT DISTINCT message->'envelope'->>'correlationid' FROM outbox o JOIN notifications n \
+         ON message->'envelope'->>'subject' = n.notification_id::text WHERE n.kind = 'order.created'",
+    )
+    .fetch_all(&stage.pool)
+    .await
+    .unwrap()
 }
