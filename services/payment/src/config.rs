@@ -79,7 +79,7 @@ pub struct ProviderArgs {
     #[arg(long, env = "PROVIDER_TIMEOUT_MS", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub provider_timeout_ms: u64,
     /// Attempts at an authorisation before the payment fails.
-    #[arg(long, env = "PROVIDER_AUTHORIZE_ATTEMPTS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "PROVIDER_AUTHORIZE_ATTEMPTS", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     pub provider_authorize_attempts: u32,
 }
 

@@ -52,22 +52,37 @@ impl Mongo {
     /// # Errors
     /// Only for a URI that cannot be read.
     pub async fn connect(uri: &SecretString) -> Result<Self, MongoConfigError> {
-        let mut options = ClientOptions::parse(uri.expose_secret())
-            .await
-            .map_err(|_| MongoConfigError)?;
+        Self::connect_to(uri, None).await
+    }
+
+    /// The same with a database that the URI does not name; for tests.
+    ///
+    /// # Errors
+    /// Only for a URI that cannot be read.
+    pub async fn connect_to(
+        uri: &SecretString,
+        database: Option<&str>,
+    ) -> Result<Self, MongoConfigError> {
+        let parsed = ClientOptions::parse(uri.expose_secret()).await;
+        let mut options = parsed.map_err(|_| MongoConfigError)?;
         options.app_name = Some("quickbite-restaurant".to_owned());
         options.server_selection_timeout = Some(Duration::from_secs(2));
         options.connect_timeout = Some(Duration::from_secs(2));
         options.max_pool_size.get_or_insert(50);
         // The driver's default polls every ten seconds: a primary that is back would stay unseen.
         options.heartbeat_freq = Some(Duration::from_secs(2));
-        let name = options
-            .default_database
-            .clone()
-            .unwrap_or_else(|| DATABASE.to_owned());
+        let named = database
+            .map(str::to_owned)
+            .or_else(|| options.default_database.clone());
         let client = Client::with_options(options).map_err(|_| MongoConfigError)?;
-        let database = client.database(&name);
+        let database = client.database(named.as_deref().unwrap_or(DATABASE));
         Ok(Self { client, database })
+    }
+
+    /// The database, for tests that look behind the service.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.database
     }
 
     pub(crate) fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
