@@ -11,6 +11,19 @@ cache_lock() {
     die "Another make up or make down is running on this machine (pid $(cat "$CACHE/lock.pid" 2>/dev/null || echo unknown)); wait for it to end."
   fi
   echo $$ >"$CACHE/lock.pid"
+  end_orphans
+}
+
+# A run that was killed outright leaves its lanes working (see hack/up). Each leads a process group; a pid that another
+# program has by now is left alone.
+end_orphans() {
+  local pid
+  while read -r pid; do
+    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q 'hack/up' || continue
+    kill -- "-$pid" 2>/dev/null || continue
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+  done < <(cat "$CACHE/lanes" 2>/dev/null)
+  rm -f "$CACHE/lanes"
 }
 
 # hash_of PATH...: of names and contents, relative to the current folder

@@ -12,16 +12,24 @@ cluster_up() {
   wanted=$(cluster_key)
   if cluster_exists; then
     if [ "$(cat "$CACHE/cluster.key" 2>/dev/null)" = "$wanted" ] && cluster_revive; then
+      : >"$RUN_DIR/nodes-stay"
       return
     fi
     kind delete cluster --name "$CLUSTER"
   fi
   rm -f "$CACHE/cluster.key"
+  : >"$RUN_DIR/nodes-stay"
   kind create cluster --name "$CLUSTER" --config "$ROOT/hack/manifests/kind.yaml" --image "$NODE_TAG" --wait 180s
   # --wait is for the control plane alone.
   on_cluster wait --for=condition=Ready node --all --timeout=120s
   echo "$wanted" >"$CACHE/cluster.key"
   note created
+}
+
+# worker_takes_images: waits until images may be loaded, which is long before the cluster is there. Not into a node that
+# is about to be removed.
+worker_takes_images() {
+  until [ -e "$RUN_DIR/nodes-stay" ] && engine exec "$CLUSTER-worker" ctr version >/dev/null 2>&1; do sleep 0.2; done
 }
 
 # A cluster made of other inputs is made anew.

@@ -77,9 +77,9 @@ app_images() {
 # The paths that .dockerignore lets into the build.
 app_inputs() {
   local path
-  for path in $(sed -n 's/^!//p' "$ROOT/.dockerignore"); do
+  while read -r path; do
     if [ -e "$ROOT/$path" ]; then echo "$path"; fi
-  done
+  done < <(sed -n 's/^!//p' "$ROOT/.dockerignore")
 }
 
 app_key() {

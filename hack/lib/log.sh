@@ -81,7 +81,7 @@ step() {
   rm -f "$RUN_DIR/running/${title//\//-}"
   spent=$(($(now_ms) - start))
   if [ "$status" = 0 ]; then
-    step_line "$title" "$(cat "$file.note" 2>/dev/null || echo done)" "$spent"
+    step_line "$title" "$(cat "$file.note" 2>/dev/null || echo "done")" "$spent"
     printf '%s\t%s\n' "$spent" "$title" >>"$RUN_DIR/times"
     return 0
   fi
