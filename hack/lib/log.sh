@@ -34,7 +34,7 @@ steps_begin() {
   mkdir -p "$RUN_DIR/running"
   echo 0 >"$RUN_DIR/count"
   : >"$RUN_DIR/times"
-  heartbeat &
+  heartbeat 9>&- &
   HEARTBEAT=$!
 }
 
@@ -49,7 +49,7 @@ steps_end() {
 
 heartbeat() {
   local line file start count=0
-  while sleep 1; do
+  while sleep 1 && kill -0 $$ 2>/dev/null; do # no longer than the run itself
     count=$((count + 1))
     line=""
     for file in "$RUN_DIR"/running/*; do
