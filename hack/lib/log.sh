@@ -58,7 +58,7 @@ heartbeat() {
     done
     [ -n "$line" ] || continue
     if [ -n "$TTY" ]; then
-      printf '\r\033[K        running:%s' "${line# ·}"
+      printf '\r\033[K        running:%.100s' "${line# ·}"
     elif [ $((count % 60)) = 0 ]; then
       printf '        running:%s\n' "${line# ·}"
     fi
