@@ -71,6 +71,8 @@ app_images() {
       --build-arg "BIN=quickbite-$name" --build-arg "VERSION=$(version)" --build-arg "REVISION=$revision" "$SOURCES"
   done
   build_image "${options[@]}" --target tools --output "type=local,dest=$CACHE/demo" "$SOURCES"
+  # What these replaced would fill the disk in time.
+  engine image prune -f --filter label=dev.quickbite.inputs
   note "${#COMPONENTS[@]} built"
 }
 

@@ -72,7 +72,7 @@ preload() {
   local container
   container=$(engine run -d --privileged --entrypoint /usr/bin/containerd "$1")
   # shellcheck disable=SC2064 # the container of now
-  trap "engine rm -f $container >/dev/null" EXIT
+  trap "engine rm -f -v $container >/dev/null" EXIT
   until engine exec "$container" ctr version >/dev/null 2>&1; do sleep 0.2; done
   engine exec -i "$container" ctr -n k8s.io images import --all-platforms --no-unpack --digests - <"$2"
   engine stop "$container" >/dev/null
