@@ -166,7 +166,8 @@ async fn a_platform_becomes_ready_and_a_second_reconcile_changes_nothing() {
     real.apply(&small()).await.unwrap();
     real.settle().await;
 
-    // Nothing differs, whatever defaults the API server added.
+    // Nothing differs, whatever defaults the API server added. The platform's own status is left out: it follows pods
+    // that really start and fail here; the fake API server's tests hold that it is written only when it differs.
     let versions = || async {
         let mut versions = Vec::new();
         for config in real
@@ -196,10 +197,6 @@ async fn a_platform_becomes_ready_and_a_second_reconcile_changes_nothing() {
         {
             versions.push((service.name_any(), service.resource_version()));
         }
-        versions.push((
-            "qb".to_owned(),
-            real.platforms().get("qb").await.unwrap().resource_version(),
-        ));
         versions
     };
     real.pass().await;

@@ -1,5 +1,6 @@
 //! restaurant-service against a real MongoDB, Redis and RabbitMQ.
 
+mod document;
 mod messaging;
 mod migrating;
 mod reading;
