@@ -14,8 +14,8 @@ use quickbite_auth::{Clock, Identity, Role};
 use quickbite_events::Outgoing;
 use quickbite_http::Health;
 use quickbite_http::testing::{TestGateway, identity};
-use quickbite_resilience::Redis;
 use quickbite_resilience::cache::CacheAside;
+use quickbite_resilience::{Redis, SystemClock};
 use quickbite_restaurant::api;
 use quickbite_restaurant::catalogue::Catalogue;
 use quickbite_restaurant::catalogue::keys::CacheTtl;
@@ -109,12 +109,14 @@ impl Stage {
         let tickets = TicketStore::new(mongo.clone(), outbox.clone(), clock.clone());
         let redis = Redis::connect(redis).expect("a Redis URL");
         let _ = tokio::time::timeout(Duration::from_secs(2), redis.ready()).await;
+        // A busy test machine must not look like a slow Redis.
+        let cache = CacheAside::with(redis, Arc::new(SystemClock::new()), Duration::from_secs(5));
         let ttl = CacheTtl {
             list: 300,
             item: 600,
             search: 120,
         };
-        let catalogue = Catalogue::new(restaurants, CacheAside::new(redis), ttl, clock.clone());
+        let catalogue = Catalogue::new(restaurants, cache, ttl, clock.clone());
         let idempotency = Arc::new(MongoIdempotency::new(&mongo, clock.clone()));
         let routes = api(AppState { catalogue, clock }, idempotency);
         let router = quickbite_http::app(SERVICE, &Health::new(), Some(gateway.verifier()), routes);
