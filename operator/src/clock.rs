@@ -4,7 +4,10 @@ use jiff::Timestamp;
 
 /// The time now.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the clock is read"
+)]
 pub fn now() -> Timestamp {
     Timestamp::now()
 }
