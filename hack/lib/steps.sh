@@ -35,9 +35,10 @@ nextest() {
     echo "$what"
     out="$(mktemp)"
     cargo nextest run --workspace --no-tests fail "$@" 2>&1 | tee "$out" || status=$?
-    summary="$(grep -aE 'Summary \[' "$out" | sed 's/\x1b\[[0-9;]*m//g' | tail -n 1)"
-    passed="$(grep -oE '[0-9]+ passed' <<<"$summary" | grep -oE '[0-9]+' || echo 0)"
-    failed="$(grep -oE '[0-9]+ (failed|timed out)' <<<"$summary" | awk '{ n += $1 } END { print n + 0 }')"
+    summary="$(sed -n 's/\x1b\[[0-9;]*m//g; /Summary \[/p' "$out" | tail -n 1)"
+    # `sed -n`: no match is no failure, unlike grep's.
+    passed="$(sed -nE 's/.* ([0-9]+) passed.*/\1/p' <<<"$summary")"
+    failed="$(sed -E 's/[^0-9]*([0-9]+) (failed|timed out)/\n#\1\n/g' <<<"$summary" | awk -F'#' '/^#/ { n += $2 } END { print n + 0 }')"
     rm -f "$out"
     echo "${passed:-0} ${failed:-0}" >>"$QUICKBITE_TALLY"
     if ((status != 0)); then
