@@ -19,8 +19,11 @@ use crate::controller::validate::ValidatedPlatform;
 
 const KEY_DIR: &str = "/etc/quickbite/mongodb";
 
+/// A restarted container finds the key that the last one left, unwritable; and a server keeps a file open for each
+/// collection and index, more than the usual 1024.
 const START: &str = r#"
-cp /etc/quickbite/mongodb/keyfile /run/quickbite/keyfile
+ulimit -n "$(ulimit -Hn)" || true
+cp -f /etc/quickbite/mongodb/keyfile /run/quickbite/keyfile
 chmod 0400 /run/quickbite/keyfile
 exec mongod --dbpath /data/db --replSet rs0 --keyFile /run/quickbite/keyfile --bind_ip_all --wiredTigerCacheSizeGB "$CACHE_SIZE_GB"
 "#;
