@@ -291,7 +291,7 @@ async fn a_forced_reconcile_of_an_unchanged_platform_writes_nothing() -> Result<
         .await?;
     until(
         "the forced reconcile to be done",
-        Duration::from_secs(30),
+        ROLLOUT,
         || async { Ok(api.get(&name()).await?.data["status"]["lastHandledReconcile"].clone()) },
         |handled| *handled == asked,
     )

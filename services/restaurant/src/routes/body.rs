@@ -24,13 +24,13 @@ pub(super) struct LocationBody {
 #[serde(rename_all = "camelCase")]
 pub(super) struct AddressBody {
     /// Street and number.
-    #[garde(length(chars, max = 200), custom(not_blank))]
+    #[garde(length(chars, max = 200), custom(one_line))]
     street: String,
     /// Town.
-    #[garde(length(chars, max = 100), custom(not_blank))]
+    #[garde(length(chars, max = 100), custom(one_line))]
     city: String,
     /// Postal code.
-    #[garde(length(chars, max = 20), custom(not_blank))]
+    #[garde(length(chars, max = 20), custom(one_line))]
     postal_code: String,
     /// Where it is.
     #[garde(dive)]
@@ -58,14 +58,14 @@ pub(super) struct HoursBody {
 #[serde(rename_all = "camelCase")]
 pub(super) struct CreateRestaurant {
     /// What guests read, 1–120 characters.
-    #[garde(length(chars, max = 120), custom(not_blank))]
+    #[garde(length(chars, max = 120), custom(one_line))]
     name: String,
     /// More about it, up to 2,000 characters.
-    #[garde(length(chars, max = 2000))]
+    #[garde(length(chars, max = 2000), custom(prose))]
     #[serde(default)]
     description: String,
     /// Kinds of kitchen, up to 10 of up to 40 characters.
-    #[garde(length(max = 10), inner(length(chars, max = 40), custom(not_blank)))]
+    #[garde(length(max = 10), inner(length(chars, max = 40), custom(one_line)))]
     #[serde(default)]
     cuisine: Vec<String>,
     /// Where it is.
@@ -90,10 +90,10 @@ pub(super) struct CreateRestaurant {
 #[serde(rename_all = "camelCase")]
 pub(super) struct UpdateRestaurant {
     /// What guests read.
-    #[garde(inner(length(chars, max = 120), custom(not_blank)))]
+    #[garde(inner(length(chars, max = 120), custom(one_line)))]
     name: Option<String>,
     /// More about it.
-    #[garde(inner(length(chars, max = 2000)))]
+    #[garde(inner(length(chars, max = 2000), custom(prose)))]
     description: Option<String>,
     /// Kinds of kitchen.
     #[garde(custom(cuisines))]
@@ -115,10 +115,10 @@ pub(super) struct UpdateRestaurant {
 #[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
 pub(super) struct CreateItem {
     /// What guests read, 1–120 characters.
-    #[garde(length(chars, max = 120), custom(not_blank))]
+    #[garde(length(chars, max = 120), custom(one_line))]
     pub(super) name: String,
     /// More about it, up to 1,000 characters.
-    #[garde(inner(length(chars, max = 1000)))]
+    #[garde(inner(length(chars, max = 1000), custom(prose)))]
     pub(super) description: Option<String>,
     /// Decimal string or number, in the restaurant's currency.
     #[garde(skip)]
@@ -133,10 +133,10 @@ pub(super) struct CreateItem {
 #[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
 pub(super) struct UpdateItem {
     /// What guests read.
-    #[garde(inner(length(chars, max = 120), custom(not_blank)))]
+    #[garde(inner(length(chars, max = 120), custom(one_line)))]
     pub(super) name: Option<String>,
     /// More about it; `null` removes it.
-    #[garde(inner(inner(length(chars, max = 1000))))]
+    #[garde(inner(inner(length(chars, max = 1000), custom(prose))))]
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     pub(super) description: Option<Option<String>>,
@@ -232,12 +232,26 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(from).map(Some)
 }
 
-fn not_blank(text: &str, _: &()) -> garde::Result {
-    if text.trim().is_empty() {
-        Err(garde::Error::new("must not be blank"))
-    } else {
-        Ok(())
+/// What stands in one line. Control characters (NUL among them) show nothing to guests, break the
+/// PostgreSQL text columns of those who hear of the change, and forge lines in a terminal.
+fn one_line(text: &str, _: &()) -> garde::Result {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(garde::Error::new("must not be blank"));
     }
+    if text.chars().any(char::is_control) {
+        return Err(garde::Error::new("must not have control characters"));
+    }
+    Ok(())
+}
+
+/// What may have paragraphs: breaks and tabs are its only control characters.
+fn prose(text: &str, _: &()) -> garde::Result {
+    let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if text.chars().any(odd) {
+        return Err(garde::Error::new("must not have control characters"));
+    }
+    Ok(())
 }
 
 fn cuisines(list: &Option<Vec<String>>, context: &()) -> garde::Result {
@@ -246,7 +260,7 @@ fn cuisines(list: &Option<Vec<String>>, context: &()) -> garde::Result {
         return Err(garde::Error::new("has at most 10 entries"));
     }
     for cuisine in list {
-        not_blank(cuisine, context)?;
+        one_line(cuisine, context)?;
         if cuisine.chars().count() > 40 {
             return Err(garde::Error::new("an entry has at most 40 characters"));
         }
@@ -292,6 +306,18 @@ mod tests {
         ] {
             assert!(wall_clock(bad, &()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn only_a_text_with_paragraphs_has_breaks_and_none_has_other_control_characters() {
+        for text in ["a\0b", "a\u{7}b", "a\u{1b}[2J", "a\u{9b}b"] {
+            assert!(one_line(text, &()).is_err(), "{text:?}");
+            assert!(prose(text, &()).is_err(), "{text:?}");
+        }
+        assert!(one_line("two\nlines", &()).is_err());
+        assert!(prose("two\nlines\tand a tab", &()).is_ok());
+        assert!(one_line(" Größe 🍕 ", &()).is_ok());
+        assert!(one_line(" \n", &()).is_err());
     }
 
     #[test]

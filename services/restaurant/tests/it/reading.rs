@@ -205,6 +205,7 @@ async fn no_bad_query_gets_more_than_a_4xx() {
         "%5C",
         "%24where",
         "a%23lock",
+        "nul%00inside",
         "%F0%9F%8D%95",
         "the",
     ] {

@@ -215,6 +215,9 @@ async fn no_bad_body_gets_more_than_a_4xx_that_names_the_field() {
     for (field, value) in [
         ("name", json!("  ")),
         ("name", json!("x".repeat(121))),
+        ("name", json!("nul\0inside")),
+        ("description", json!("bell\u{7}")),
+        ("cuisine", json!(["line\nbreak"])),
         ("name", json!(7)),
         ("cuisine", json!(["x".repeat(41)])),
         ("currency", json!("EURO")),
@@ -242,6 +245,15 @@ async fn no_bad_body_gets_more_than_a_4xx_that_names_the_field() {
     far["address"]["location"]["lat"] = json!(90.5);
     let answer = stage.send(Method::POST, "/api/restaurants", far).await;
     assert_eq!(answer.text("/errors/0/field"), "address.location.lat");
+    for field in ["name", "description"] {
+        let mut item = json!({ "name": "Dish", "price": "1" });
+        item[field] = json!("nul\0inside");
+        let answer = stage.send(Method::POST, &menu, item).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.text("/errors/0/field")),
+            (422, field)
+        );
+    }
     for price in [
         json!("-1"),
         json!("1.001"),
