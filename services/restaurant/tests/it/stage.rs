@@ -32,8 +32,9 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
-/// Databases that earlier tests left, dropped once they are this old.
-const LEFTOVER_AGE_SECONDS: u64 = 3600;
+/// Databases that earlier tests left, dropped once they are this old: longer than any test runs, short
+/// because MongoDB holds some twenty files open for each of them.
+const LEFTOVER_AGE_SECONDS: u64 = 300;
 
 pub(crate) fn required(name: &str) -> SecretString {
     env::var(name)
