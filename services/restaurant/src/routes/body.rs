@@ -232,8 +232,8 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(from).map(Some)
 }
 
-/// What stands in one line. Control characters (NUL among them) show nothing to guests, break the
-/// PostgreSQL text columns of those who hear of the change, and forge lines in a terminal.
+/// What stands in one line. Control characters show nothing to guests and forge lines in a terminal;
+/// NUL is refused before, in any body.
 fn one_line(text: &str, _: &()) -> garde::Result {
     let text = text.trim();
     if text.is_empty() {

@@ -189,6 +189,7 @@ async fn no_bad_query_gets_more_than_a_4xx() {
         "/search",
         "/search?q=",
         "/search?q=%20",
+        "/search?q=nul%00inside",
         "/nearby",
         "/nearby?lat=91&lng=0",
         "/nearby?lat=NaN&lng=0",
@@ -205,7 +206,6 @@ async fn no_bad_query_gets_more_than_a_4xx() {
         "%5C",
         "%24where",
         "a%23lock",
-        "nul%00inside",
         "%F0%9F%8D%95",
         "the",
     ] {
