@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use http::header;
@@ -26,6 +25,7 @@ use tower::ServiceExt;
 
 use super::app::tracked_app;
 use super::args::{ServerArgs, Service};
+use super::linger::lingering;
 use crate::health::Health;
 use crate::shutdown::signalled;
 
@@ -145,9 +145,10 @@ fn converse(
     let _ = stream.set_nodelay(true);
     let app = app.clone();
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        app.clone().oneshot(request)
+        let (mut head, body) = request.into_parts();
+        head.extensions.insert(ConnectInfo(peer));
+        let body = lingering(&head.headers, body);
+        app.clone().oneshot(hyper::Request::from_parts(head, body))
     });
     let connection = builder
         .serve_connection_with_upgrades(TokioIo::new(stream), answer)

@@ -4,6 +4,7 @@ mod accept;
 mod app;
 mod args;
 pub(crate) mod instance;
+mod linger;
 mod observe;
 
 pub use accept::{serve, serve_on};

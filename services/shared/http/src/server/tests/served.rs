@@ -1,4 +1,4 @@
-//! Over a real socket: slow clients, the drain.
+//! Over a real socket: slow clients, bodies that nobody reads, the drain.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -169,4 +169,41 @@ async fn garbage_instead_of_http_is_refused_and_the_server_lives_on() {
     }
     let answer = read_all(running.connect(&request("GET", "/livez")).await).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// Larger than what the sockets' buffers hold, so that it can't be sent unless it is read.
+const FAR_TOO_LARGE: usize = 32 * 1024 * 1024;
+
+#[tokio::test]
+async fn a_body_that_is_refused_early_is_read_to_its_end_and_the_connection_goes_on() {
+    let running = start(
+        Router::new().route("/", routing::get(|| async { "next" })),
+        CancellationToken::new(),
+    )
+    .await;
+    let head = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {FAR_TOO_LARGE}\r\n\r\n");
+    let mut stream = running.connect(&head).await;
+
+    stream.write_all(&vec![b'x'; FAR_TOO_LARGE]).await.unwrap();
+    stream
+        .write_all(request("GET", "/").as_bytes())
+        .await
+        .unwrap();
+
+    let answers = read_all(stream).await;
+    assert!(answers.starts_with("HTTP/1.1 413 "), "{answers}");
+    assert!(answers.ends_with("next"), "{answers}");
+}
+
+#[tokio::test]
+async fn a_client_that_asks_before_it_sends_is_refused_without_being_told_to_go_on() {
+    let running = start(Router::new(), CancellationToken::new()).await;
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {FAR_TOO_LARGE}\r\n\r\n"
+    );
+
+    let answer = read_all(running.connect(&head).await).await;
+
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(!answer.contains("100 Continue"), "{answer}");
 }
