@@ -249,7 +249,12 @@ async fn removing_a_service_prunes_its_objects_and_nothing_else() {
     let mut platform = Platform::ready(platform()).await;
     platform.change(|fixture| fixture.without("notification"));
     platform.pass().await;
-    // The gateway and the broker roll first: their settings name the services.
+    let written = platform.api.take_writes();
+    assert!(
+        !written.iter().any(|write| write.contains("statefulsets")),
+        "the stores stay as they are: {written:?}"
+    );
+    // The gateway rolls first: its settings name the services.
     platform.settle().await;
     for resource in [
         "deployments",
@@ -258,7 +263,6 @@ async fn removing_a_service_prunes_its_objects_and_nothing_else() {
         "serviceaccounts",
         "networkpolicies",
         "jobs",
-        "secrets",
     ] {
         let left = platform.api.names(resource);
         assert!(
@@ -267,6 +271,30 @@ async fn removing_a_service_prunes_its_objects_and_nothing_else() {
         );
     }
     assert_eq!(platform.api.names("deployments").len(), 6);
+    let logins = platform.api.names("secrets");
+    assert!(
+        logins.iter().any(|name| name == "qb-rabbitmq-notification"),
+        "its login stays in the broker's user file: {logins:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_service_that_comes_back_finds_its_old_login() {
+    let mut platform = Platform::ready(platform()).await;
+    let login = |platform: &Platform| {
+        platform
+            .api
+            .get("secrets", "qb-rabbitmq-notification")
+            .unwrap()["data"]
+            .clone()
+    };
+    let before = login(&platform);
+    platform.change(|fixture| fixture.without("notification"));
+    platform.pass().await;
+    platform.settle().await;
+    platform.change(|fixture| fixture.set("services/notification/enabled", json!(true)));
+    platform.pass().await;
+    assert_eq!(login(&platform), before);
 }
 
 #[tokio::test]

@@ -272,7 +272,6 @@ async fn a_platform_becomes_ready_and_a_second_reconcile_changes_nothing() {
     for names in [
         real.names::<Deployment>().await,
         real.names::<Service>().await,
-        real.names::<Secret>().await,
     ] {
         assert!(
             !names.iter().any(|name| name.contains("notification")),

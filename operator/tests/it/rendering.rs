@@ -195,14 +195,28 @@ fn an_autoscaled_service_has_no_replicas_of_its_own() {
 }
 
 #[test]
-fn a_service_that_is_off_has_no_objects_and_no_upstream() {
+fn a_service_that_is_off_has_no_objects_and_no_upstream_but_keeps_its_logins_at_the_stores() {
     let fixture = platform().without("driver");
     let left: Vec<_> = objects(&fixture)
         .iter()
+        .filter(|object| object["kind"] != "Secret")
         .filter_map(|object| object["metadata"]["name"].as_str().map(str::to_owned))
         .filter(|name| name.contains("driver"))
         .collect();
     assert_eq!(left, Vec::<String>::new());
+    for store in ["postgres", "redis", "rabbitmq"] {
+        let login = object(&fixture, "Secret", &format!("qb-{store}-driver"));
+        let component = &login["metadata"]["labels"]["app.kubernetes.io/component"];
+        assert_eq!(component, store);
+        let template = |fixture: &Fixture| {
+            object(fixture, "StatefulSet", &format!("qb-{store}"))["spec"]["template"].clone()
+        };
+        assert_eq!(
+            template(&fixture),
+            template(&platform()),
+            "{store} must not restart"
+        );
+    }
     let settings = object(&fixture, "ConfigMap", "qb-gateway");
     assert!(settings["data"]["UPSTREAM_DRIVER"].is_null());
 }

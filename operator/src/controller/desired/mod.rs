@@ -93,7 +93,8 @@ impl Children {
             component,
             service_account::service_account(platform, component),
         );
-        self.extend(component, secret::of_store(platform, store));
+        self.extend(component, secret::of_server(platform, store));
+        self.extend(component, secret::logins(platform, store));
         self.extend(component, config_map::of_store(platform, store));
         self.extend(component, network_policy::of_store(platform, store));
         self.add(component, service::headless(platform, store));

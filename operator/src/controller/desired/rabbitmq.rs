@@ -67,8 +67,8 @@ pub(super) fn server_secret(platform: &ValidatedPlatform) -> Secret {
         })
     };
     let permission = |name: &str, read: String| json!({"user": name, "vhost": VHOST, "configure": ".*", "write": ".*", "read": read});
-    let services: Vec<Service> = platform
-        .services()
+    let services: Vec<Service> = Service::ALL
+        .into_iter()
         .filter(|service| service.uses(Store::Rabbitmq))
         .collect();
     let users: Vec<Value> = std::iter::once(user(ADMIN, &["administrator"]))

@@ -63,7 +63,7 @@ pub(super) fn server_secret(platform: &ValidatedPlatform) -> Secret {
         "user default off".to_owned(),
         format!("user {ADMIN} on #{} ~* &* +@all", hash(ADMIN)),
     ];
-    for service in platform.services() {
+    for service in Service::ALL {
         if let Some(rules) = rules(service) {
             let (name, hash) = (service.name(), hash(service.name()));
             // `info` is what clients ask for when they connect; it counts as dangerous.

@@ -67,8 +67,8 @@ pub(super) fn of_platform(platform: &ValidatedPlatform) -> Vec<Secret> {
     secrets
 }
 
-/// The administrator's login of a managed store, and the files that its server reads.
-pub(super) fn of_store(platform: &ValidatedPlatform, store: Store) -> Vec<Secret> {
+/// What a managed store's pod reads: the administrator's login and the server's files.
+pub(super) fn of_server(platform: &ValidatedPlatform, store: Store) -> Vec<Secret> {
     let component = Component::Store(store);
     let mut secrets = vec![urls::secret(platform, component, store, User::Admin)];
     secrets.extend(match store {
@@ -80,12 +80,26 @@ pub(super) fn of_store(platform: &ValidatedPlatform, store: Store) -> Vec<Secret
     secrets
 }
 
-/// The logins of a service.
+/// The services' logins at a managed store. Those of services that are turned off stay: were they to
+/// go, the server's files would change, and turning one service off would restart the stores under
+/// all others.
+pub(super) fn logins(platform: &ValidatedPlatform, store: Store) -> Vec<Secret> {
+    let services = Service::ALL.into_iter().filter(|s| s.uses(store));
+    services
+        .map(|service| {
+            let component = Component::Store(store);
+            urls::secret(platform, component, store, User::Service(service))
+        })
+        .collect()
+}
+
+/// The logins of a service at stores that others run.
 pub(super) fn of_service(platform: &ValidatedPlatform, service: Service) -> Vec<Secret> {
     let component = Component::Service(service);
     let user = User::Service(service);
     let stores = service.stores().iter();
     stores
+        .filter(|store| platform.external.contains_key(store))
         .map(|store| urls::secret(platform, component, *store, user))
         .collect()
 }

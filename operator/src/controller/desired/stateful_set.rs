@@ -215,7 +215,7 @@ fn config_hash(platform: &ValidatedPlatform, store: Store) -> String {
     if let Some(files) = config_map::of_store(platform, store) {
         parts.push(serde_json::to_string(&files.data).expect("a map serialises to JSON"));
     }
-    for secret in secret::of_store(platform, store) {
+    for secret in secret::of_server(platform, store) {
         parts.push(serde_json::to_string(&secret.data).expect("a map serialises to JSON"));
     }
     short_hash(parts.join("\n").as_bytes())
