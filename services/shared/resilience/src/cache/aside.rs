@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use tracing::{debug, warn};
 
 use super::entry::{Entry, Freshness, NEGATIVE_TTL, jittered};
@@ -98,9 +99,11 @@ impl<E: Send + Sync + 'static> CacheAside<E> {
             false => None,
         };
         let Some(found) = found else {
+            let load = || async { as_json(timed::<K, _, _>(load).await) };
+            let flight = self.inner.flights.board(place.key, load);
             metrics::answered(K::CACHE, Outcome::Bypass);
-            let value = timed::<K, _, _>(load).await;
-            return value.map(|v| (v, Outcome::Bypass)).map_err(failed);
+            let body = flight.await?;
+            return Ok((decode::<K>(body.as_deref()).flatten(), Outcome::Bypass));
         };
 
         let now_ms = self.inner.clock.wall().as_millisecond();
@@ -227,19 +230,13 @@ impl<E: Send + Sync + 'static> CacheAside<E> {
             Err(_) => debug!("loading without the refresh lock"),
         }
         let begun = self.inner.clock.monotonic();
-        let value = match timed::<K, _, _>(load).await {
-            Ok(value) => value,
-            Err(error) => {
-                store::unlock(redis, &place, &token).await;
-                return Err(failed(error));
-            }
-        };
+        let loaded = timed::<K, _, _>(load).await;
         let took = self.inner.clock.monotonic().saturating_sub(begun);
-        let body = match value.as_ref().map(serde_json::to_string).transpose() {
+        let body = match as_json(loaded) {
             Ok(body) => body,
             Err(error) => {
                 store::unlock(redis, &place, &token).await;
-                return Err(LoadError::NotJson(Arc::new(error)));
+                return Err(error);
             }
         };
         let ttl = match body {
@@ -251,7 +248,7 @@ impl<E: Send + Sync + 'static> CacheAside<E> {
         let tail = Entry::tail(fresh_until, took.as_millis() as i64, body.as_deref());
         let stored = store::store(redis, &place, &token, &generation, ttl + stale, &tail).await;
         debug!(cache = K::CACHE, stored = ?stored.is_ok_and(|s| s), "loaded");
-        Ok(body.map(Arc::from))
+        Ok(body)
     }
 
     /// What the replica that holds the lock stored, or `None` when it did not in time. Whatever is
@@ -282,8 +279,11 @@ enum Purpose {
     Renew,
 }
 
-fn failed<E>(error: E) -> LoadError<E> {
-    LoadError::Failed(Arc::new(error))
+fn as_json<V: Serialize, E>(loaded: Result<Option<V>, E>) -> Landed<E> {
+    let value = loaded.map_err(|error| LoadError::Failed(Arc::new(error)))?;
+    let json = value.as_ref().map(serde_json::to_string).transpose();
+    let json = json.map_err(|error| LoadError::NotJson(Arc::new(error)))?;
+    Ok(json.map(Arc::from))
 }
 
 /// `None` when the stored JSON is not of this type (another version wrote it): load again.

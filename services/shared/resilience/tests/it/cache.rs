@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use quickbite_resilience::cache::{CacheAside, CacheKey, Group, LoadError, Outcome};
 use quickbite_resilience::{ManualClock, Redis};
+use quickbite_telemetry::metrics;
 
 use crate::support::{Cable, clock, redis, unique};
 
@@ -52,6 +53,13 @@ fn cache(redis: Redis) -> CacheAside<OnFire> {
 fn says(value: &str) -> impl Future<Output = Result<Option<String>, OnFire>> + Send + use<> {
     let value = value.to_owned();
     async move { Ok(Some(value)) }
+}
+
+/// Reads that this process answered past the cache.
+fn bypassed(cache: &str) -> u64 {
+    let name = "quickbite_cache_requests_total";
+    let answers = metrics::counter_vec(name, "", &["cache", "outcome"]);
+    answers.with_label_values(&[cache, "bypass"]).get()
 }
 
 async fn read(cache: &CacheAside<OnFire>, item: &Item, database: &str) -> (String, Outcome) {
@@ -244,6 +252,47 @@ async fn without_redis_the_database_answers() {
         read(&cache, &item, "two").await,
         ("two".into(), Outcome::Bypass)
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_a_thousand_readers_read_the_database_twice() {
+    let cable = Cable::laid().await;
+    let cache = CacheAside::<OnFire>::new(cable.redis().await);
+    cable.cut();
+    let item = Item(unique("crowd"));
+    let reads = Arc::new(AtomicU32::new(0));
+    let (first, begun) = tokio::sync::oneshot::channel();
+    let first = Arc::new(std::sync::Mutex::new(Some(first)));
+    let go = Arc::new(tokio::sync::Semaphore::new(0));
+    let reader = || {
+        let (cache, item, reads) = (cache.clone(), item.clone(), Arc::clone(&reads));
+        let (first, go) = (Arc::clone(&first), Arc::clone(&go));
+        tokio::spawn(async move {
+            let load = move || async move {
+                reads.fetch_add(1, Ordering::SeqCst);
+                if let Some(first) = first.lock().unwrap().take() {
+                    first.send(()).unwrap();
+                }
+                let _ = go.acquire().await.unwrap();
+                Ok(Some("value".to_owned()))
+            };
+            cache.get_or_load(item, load).await.unwrap()
+        })
+    };
+    let mut readers = vec![reader()];
+    begun.await.unwrap();
+    readers.extend((1..1_000).map(|_| reader()));
+    while bypassed("test_item") < 1_000 {
+        tokio::task::yield_now().await;
+    }
+    go.add_permits(1);
+    for reader in readers {
+        assert_eq!(
+            reader.await.unwrap(),
+            (Some("value".to_owned()), Outcome::Bypass)
+        );
+    }
+    assert_eq!(reads.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
