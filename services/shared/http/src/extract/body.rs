@@ -12,6 +12,7 @@ use garde::Validate;
 use http::{HeaderMap, StatusCode, header};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use super::shape::is_object;
 use crate::problem::{FieldError, Problem};
 
 /// How long a client may take to send its body.
@@ -104,6 +105,9 @@ where
         refused(bytes, &field, error.inner())
     })?;
     json.end().map_err(|error| malformed(&error))?;
+    if bytes.trim_ascii_start().starts_with(b"[") && is_object::<T>() {
+        return Err(Problem::field(".", "must be an object, not an array"));
+    }
     if has_nul(bytes) {
         return Err(Problem::field(
             ".",
@@ -253,6 +257,19 @@ mod tests {
     #[test]
     fn a_missing_field_is_named_in_the_message() {
         assert!(refusal(b"{}").detail.contains("lineItems"));
+    }
+
+    #[test]
+    fn an_array_in_an_objects_place_is_a_422() {
+        for body in ["[]", " [[]]", "[[{\"itemQuantity\": 1}]]"] {
+            assert_eq!(refusal(body.as_bytes()).status, 422, "{body}");
+        }
+        let body = b"[[]]";
+        assert_eq!(
+            refusal(body).errors[0].message,
+            "must be an object, not an array"
+        );
+        assert_eq!(parse::<Vec<Line>>(b"[]").unwrap().len(), 0);
     }
 
     #[test]

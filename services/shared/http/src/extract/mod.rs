@@ -4,6 +4,7 @@ mod body;
 mod page;
 mod path;
 mod query;
+mod shape;
 
 pub use body::Valid;
 pub(crate) use body::{read as read_body, too_large};
