@@ -13,7 +13,7 @@ const QUEUE: &str = queue::NOTIFICATION_FACTS;
 
 fn consume(stage: &Stage, broker: &Broker, handler: &Counting) {
     let (broker, handler, cancel) = (broker.clone(), handler.clone(), stage.cancel.clone());
-    tokio::spawn(async move { broker.consume(QUEUE, 8, handler, cancel).await });
+    tokio::spawn(broker.consume(QUEUE, 8, handler, cancel));
 }
 
 async fn channel() -> (lapin::Connection, lapin::Channel) {

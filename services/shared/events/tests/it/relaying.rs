@@ -14,11 +14,7 @@ fn relay(stage: &Stage, broker: &Broker) {
 
 fn consume(stage: &Stage, broker: &Broker, handler: &Counting) {
     let (broker, handler, cancel) = (broker.clone(), handler.clone(), stage.cancel.clone());
-    tokio::spawn(async move {
-        broker
-            .consume(queue::NOTIFICATION_FACTS, 8, handler, cancel)
-            .await
-    });
+    tokio::spawn(broker.consume(queue::NOTIFICATION_FACTS, 8, handler, cancel));
 }
 
 #[tokio::test]
