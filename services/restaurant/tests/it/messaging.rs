@@ -11,6 +11,7 @@ use quickbite_http::{Background, Clock};
 use quickbite_restaurant::spawn_background;
 use quickbite_telemetry::{CorrelationId, correlation};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::stage::{Stage, eventually};
@@ -61,6 +62,19 @@ async fn what_changed_while_the_broker_was_away_is_told_in_order_and_once_by_the
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(facts.is_silent(), "told twice");
     background.end().await;
+    wire.end().await;
+}
+
+#[tokio::test]
+async fn what_is_committed_before_the_relay_is_told_to_end_is_still_sent() {
+    let stage = Stage::new().await;
+    let wire = TestBroker::connect().await;
+    stage.open_restaurant().await;
+    let told = CancellationToken::new();
+    told.cancel();
+    let (outbox, broker) = (stage.outbox.clone(), wire.broker.clone());
+    outbox.relay(broker, Clock::system(), told).await;
+    assert_eq!(unsent(&stage).await, 0);
     wire.end().await;
 }
 

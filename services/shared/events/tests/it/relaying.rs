@@ -64,6 +64,18 @@ async fn the_relay_goes_on_after_the_broker_was_away() {
 }
 
 #[tokio::test]
+async fn what_is_committed_before_the_relay_is_told_to_end_is_still_sent() {
+    let stage = Stage::new().await;
+    let broker = stage.broker(amqp_url()).await;
+    stage.enqueue(&fact()).await;
+    stage.cancel.cancel();
+    let relay = Relay::new(stage.pool.clone(), broker, "test");
+    relay.run(stage.cancel.clone()).await;
+    assert_eq!(stage.unsent().await, 0);
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn a_message_whose_confirm_never_came_is_sent_again_and_has_one_effect() {
     let stage = Stage::new().await;
     let wire = Proxy::to(&amqp_url()).await;
