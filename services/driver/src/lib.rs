@@ -13,153 +13,104 @@ pub mod routes;
 pub mod state;
 pub mod store;
 
-use std::time::Duration;
-
 use anyhow::Context;
 use axum::Router;
 use quickbite_events::outbox::Relay;
 use quickbite_events::{Broker, queue};
-use quickbite_http::{Clock, Health};
+use quickbite_http::{Background, Clock, Health, Process, Program, Service, openapi};
+use quickbite_postgres::PostgresArgs;
 use quickbite_resilience::Redis;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::OpenApi;
 
-use config::{SERVICE, ServeArgs};
+use config::ServeArgs;
 use dispatcher::Dispatcher;
 use events::{Commands, Facts};
 use push::Push;
 use state::AppState;
-use store::{DriverIndex, MIGRATOR, Store};
+use store::{DriverIndex, MIGRATIONS, Store};
 
+/// This service.
+pub const SERVICE: Service = Service {
+    name: "driver",
+    version: env!("CARGO_PKG_VERSION"),
+    about: env!("CARGO_PKG_DESCRIPTION"),
+};
 /// Messages of one queue that are handled at the same time.
 const PREFETCH: u16 = 20;
-/// How long background work may take to end after the last request.
-const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// The service's OpenAPI document.
-pub fn openapi() -> OpenApi {
-    document().1
-}
+/// Its program.
+#[derive(Debug)]
+pub struct DriverService;
 
-/// All routes with their document, over `state`.
-pub fn router(state: AppState) -> Router {
-    let (routes, document) = document();
-    routes
-        .with_state(state)
-        .merge(quickbite_http::openapi::router(document))
-}
+impl Program for DriverService {
+    const SERVICE: Service = SERVICE;
+    type Serve = ServeArgs;
+    type Migrate = PostgresArgs;
 
-fn document() -> (Router<AppState>, OpenApi) {
-    let (routes, paths) = routes::router().split_for_parts();
-    let info = InfoBuilder::new()
-        .title("QuickBite driver-service")
-        .version(SERVICE.version)
-        .build();
-    (routes, OpenApiBuilder::from(paths).info(info).build())
-}
-
-/// Serves until SIGTERM.
-///
-/// # Errors
-/// When the configuration cannot be used or an address is taken. A store or broker that is away is no error: the
-/// process is unready until it comes.
-pub async fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    let clock = Clock::system();
-    let verifier = args.internal.verifier(SERVICE.name, clock.clone())?;
-    let pool = quickbite_postgres::connect_lazy(&args.postgres)?;
-    let redis = Redis::connect(&args.redis_url).context("REDIS_URL")?;
-    let broker = Broker::connect(&args.amqp, SERVICE.name);
-    let stop = CancellationToken::new();
-    let store = Store::new(pool.clone());
-    let index = DriverIndex::new(redis.clone(), "");
-    let dispatcher = Dispatcher::new(store, index, args.dispatch.into(), clock.clone());
-    let state = AppState {
-        dispatcher,
-        push: Push::default(),
-        clock,
-        draining: stop.clone(),
-    };
-
-    let last = CancellationToken::new();
-    let tasks = spawn_background(&state, &broker, &stop, &last);
-
-    let health = health(pool, redis, broker);
-    quickbite_http::serve(
-        SERVICE,
-        args.server,
-        health,
-        Some(verifier),
-        router(state),
-        stop.clone(),
-    )
-    .await?;
-    stop.cancel();
-    last.cancel();
-    if tokio::time::timeout(STOP_WITHIN, tasks.wait())
-        .await
-        .is_err()
-    {
-        tracing::warn!("background work did not end within {STOP_WITHIN:?}");
+    fn openapi() -> OpenApi {
+        openapi::document(&SERVICE, routes::router())
     }
-    Ok(())
+
+    async fn serve(process: Process, args: ServeArgs) -> anyhow::Result<()> {
+        let clock = Clock::system();
+        let verifier = args.internal.verifier(SERVICE.name, clock.clone())?;
+        let pool = quickbite_postgres::connect_lazy(&args.postgres)?;
+        let redis = Redis::connect(&args.redis_url).context("REDIS_URL")?;
+        let broker = Broker::connect(&args.amqp, SERVICE.name);
+        let (store, index) = (
+            Store::new(pool.clone()),
+            DriverIndex::new(redis.clone(), ""),
+        );
+        let state = AppState {
+            dispatcher: Dispatcher::new(store, index, args.dispatch.into(), clock.clone()),
+            push: Push::default(),
+            clock,
+            draining: process.background.stop(),
+        };
+        spawn_background(&process.background, &state, &broker);
+
+        // Without Redis or the broker requests are still answered.
+        let health = Health::new()
+            .check("postgres", quickbite_postgres::probe(&pool, &MIGRATIONS))
+            .optional("redis", redis.probe())
+            .optional("rabbitmq", broker.probe());
+        process.serve(health, Some(verifier), router(state)).await
+    }
+
+    async fn migrate(postgres: PostgresArgs) -> anyhow::Result<()> {
+        Ok(quickbite_postgres::migrate(&postgres, &MIGRATIONS).await?)
+    }
 }
 
-/// Starts what runs beside the requests. Consumers and the sweep end with `stop`; the relay sends what the last
-/// requests enqueued, so it ends with `last`.
-pub fn spawn_background(
-    state: &AppState,
-    broker: &Broker,
-    stop: &CancellationToken,
-    last: &CancellationToken,
-) -> TaskTracker {
-    let tasks = TaskTracker::new();
+/// All routes over `state`.
+pub fn router(state: AppState) -> Router {
+    openapi::serve(&SERVICE, routes::router(), state)
+}
+
+/// Starts the outbox relay, both consumers, the sweep and what wakes sockets.
+pub fn spawn_background(background: &Background, state: &AppState, broker: &Broker) {
     let (dispatcher, clock) = (state.dispatcher.clone(), state.clock.clone());
     let pool = state.store().pool().clone();
-    tasks.spawn(Relay::new(pool.clone(), broker.clone(), SERVICE.name).run(last.clone()));
-    tasks.spawn(state.push.clone().run(pool, stop.clone()));
-    tasks.spawn(dispatcher.clone().run(stop.clone()));
+    let relay = Relay::new(pool.clone(), broker.clone(), SERVICE.name);
+    background.spawn_last(|last| relay.run(last));
+    background.spawn(|stop| state.push.clone().run(pool, stop));
+    background.spawn(|stop| dispatcher.clone().run(stop));
     let commands = Commands {
         dispatcher: dispatcher.clone(),
         clock: clock.clone(),
     };
     let facts = Facts { dispatcher, clock };
-    let (commanded, ended) = (broker.clone(), stop.clone());
-    tasks.spawn(async move {
-        commanded
-            .consume(queue::DRIVER_COMMANDS, PREFETCH, commands, ended)
-            .await
-    });
-    let (followed, ended) = (broker.clone(), stop.clone());
-    tasks.spawn(async move {
-        followed
-            .consume(queue::DRIVER_FACTS, PREFETCH, facts, ended)
-            .await
-    });
-    tasks.close();
-    tasks
+    let consumer = broker.clone();
+    background.spawn(|stop| consumer.consume(queue::DRIVER_COMMANDS, PREFETCH, commands, stop));
+    let consumer = broker.clone();
+    background.spawn(|stop| consumer.consume(queue::DRIVER_FACTS, PREFETCH, facts, stop));
 }
 
-/// PostgreSQL is needed; without Redis or the broker requests are still answered, so they only degrade.
-fn health(pool: sqlx::PgPool, redis: Redis, broker: Broker) -> Health {
-    Health::new()
-        .check("postgres", move || {
-            let pool = pool.clone();
-            async move {
-                let ready = quickbite_postgres::schema_ready(&pool, &MIGRATOR).await?;
-                anyhow::ensure!(ready, "migrations have not run yet");
-                Ok(())
-            }
-        })
-        .optional("redis", move || {
-            let up = redis.is_up();
-            async move {
-                anyhow::ensure!(up, "not connected");
-                Ok(())
-            }
-        })
-        .optional("rabbitmq", move || {
-            let broker = broker.clone();
-            async move { Ok(broker.health().await?) }
-        })
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_that_is_checked_in_describes_the_routes() {
+        let checked_in = include_str!("../openapi.json");
+        quickbite_http::testing::assert_current::<super::DriverService>(checked_in);
+    }
 }

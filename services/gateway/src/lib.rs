@@ -17,34 +17,46 @@ mod upstreams;
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use axum::Router;
-use quickbite_auth::Clock;
-use quickbite_http::{Health, ServerArgs, Service};
-use tokio_util::sync::CancellationToken;
+use quickbite_http::{Clock, Health, Process, Program, Service};
+use utoipa::openapi::OpenApi;
 
 pub use config::{GatewayArgs, UpstreamArgs};
 pub use gateway::Gateway;
 pub use policy::{Policy, PolicyError};
-pub use routes::document;
 pub use routing::{Tier, Upstream, may_fall_back};
 
-/// This process.
+/// This service.
 pub const SERVICE: Service = Service {
     name: "gateway",
     version: env!("CARGO_PKG_VERSION"),
+    about: env!("CARGO_PKG_DESCRIPTION"),
 };
 
-/// Serves until SIGTERM.
-///
-/// # Errors
-/// When the settings cannot be used, or an address cannot be listened on.
-pub async fn serve(server: ServerArgs, args: GatewayArgs) -> anyhow::Result<()> {
-    let stop = CancellationToken::new();
-    let gateway = Gateway::start(args, Clock::system(), stop.clone())?;
-    gateway.warm().await;
-    let (routes, health) = (router(&gateway), health(&gateway));
-    quickbite_http::serve(SERVICE, server, health, None, routes, stop).await
+/// Its program.
+#[derive(Debug)]
+pub struct GatewayService;
+
+impl Program for GatewayService {
+    const SERVICE: Service = SERVICE;
+    const MIGRATES: bool = false;
+    type Serve = GatewayArgs;
+    type Migrate = ();
+
+    fn openapi() -> OpenApi {
+        routes::document()
+    }
+
+    async fn serve(process: Process, args: GatewayArgs) -> anyhow::Result<()> {
+        let gateway = Gateway::start(args, Clock::system(), process.background.stop())?;
+        gateway.warm().await;
+        let (routes, health) = (router(&gateway), health(&gateway));
+        process.serve(health, None, routes).await
+    }
+
+    async fn migrate((): ()) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
 /// The gateway's routes, without what every server adds.
@@ -54,9 +66,16 @@ pub fn router(gateway: &Arc<Gateway>) -> Router {
 
 /// The gateway's probes. It is ready without Redis: limits are then counted here.
 pub fn health(gateway: &Arc<Gateway>) -> Health {
-    let redis = gateway.redis.clone();
-    Health::new().own_report().optional("redis", move || {
-        let up = redis.is_up();
-        async move { up.then_some(()).context("no connection") }
-    })
+    Health::new()
+        .own_report()
+        .optional("redis", gateway.redis.probe())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_that_is_checked_in_describes_the_routes() {
+        let checked_in = include_str!("../openapi.json");
+        quickbite_http::testing::assert_current::<super::GatewayService>(checked_in);
+    }
 }

@@ -2,64 +2,18 @@
 
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use quickbite_events::AmqpArgs;
-use quickbite_http::{InternalArgs, ServerArgs, Service};
+use quickbite_http::InternalArgs;
 use quickbite_postgres::PostgresArgs;
-use quickbite_telemetry::TelemetryArgs;
 use secrecy::SecretString;
 
 use crate::channels::Reach;
 use crate::domain::backoff::RetryRules;
 
-/// This service.
-pub const SERVICE: Service = Service {
-    name: "notification",
-    version: env!("CARGO_PKG_VERSION"),
-};
-
-/// Who is told what, over which channel.
-#[derive(Debug, Parser)]
-#[command(version)]
-pub struct Cli {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// What the binary can do.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Serves until SIGTERM.
-    Serve(Box<ServeArgs>),
-    /// Makes role, database and schema, or brings them up to date.
-    Migrate(MigrateArgs),
-    /// Prints the OpenAPI document.
-    Openapi,
-    /// Asks the running process whether it lives.
-    Healthcheck(ServerArgs),
-}
-
-/// For `migrate`.
-#[derive(Debug, Args)]
-pub struct MigrateArgs {
-    /// The database.
-    #[command(flatten)]
-    pub postgres: PostgresArgs,
-    /// Logs and traces.
-    #[command(flatten)]
-    pub telemetry: TelemetryArgs,
-}
-
 /// For `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Where it listens.
-    #[command(flatten)]
-    pub server: ServerArgs,
-    /// Logs and traces.
-    #[command(flatten)]
-    pub telemetry: TelemetryArgs,
     /// Who may call.
     #[command(flatten)]
     pub internal: InternalArgs,

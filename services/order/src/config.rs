@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use quickbite_events::AmqpArgs;
-use quickbite_http::ServerArgs;
-use quickbite_http::identity::InternalArgs;
+use quickbite_http::InternalArgs;
 use quickbite_postgres::PostgresArgs;
 use rust_decimal::Decimal;
 use secrecy::SecretString;
@@ -13,10 +12,7 @@ use crate::domain::saga::Timeouts;
 
 /// Everything that `serve` needs.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Config {
-    /// Where to listen.
-    #[command(flatten)]
-    pub server: ServerArgs,
+pub struct ServeArgs {
     /// Who vouches for callers.
     #[command(flatten)]
     pub internal: InternalArgs,

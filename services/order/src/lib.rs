@@ -14,73 +14,77 @@ pub mod state;
 pub mod store;
 pub mod sweeper;
 
-use anyhow::Context;
+use std::sync::Arc;
+
+use axum::Router;
 use quickbite_events::outbox::Relay;
 use quickbite_events::{Broker, queue};
-use quickbite_http::{Clock, Health, Service, shutdown};
-use quickbite_postgres::PostgresArgs;
+use quickbite_http::idempotency::{IdempotencyLayer, layer};
+use quickbite_http::{Background, Clock, Health, Process, Program, Service, openapi};
+use quickbite_postgres::{PgIdempotency, PostgresArgs};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use utoipa::openapi::OpenApi;
 
 use crate::conductor::Conductor;
-use crate::config::Config;
+use crate::config::{Rules, ServeArgs};
 use crate::events::{Facts, Replies};
 use crate::live::Live;
 use crate::state::AppState;
 use crate::store::{MIGRATIONS, Orders, Projections};
 
-/// Who this is.
+/// This service.
 pub const SERVICE: Service = Service {
     name: "order",
     version: env!("CARGO_PKG_VERSION"),
+    about: env!("CARGO_PKG_DESCRIPTION"),
 };
 /// Below the pool's size: a handler needs a connection, and requests need some too.
 const PREFETCH: u16 = 8;
 
-/// Makes role, database and schema.
-///
-/// # Errors
-/// See [`quickbite_postgres::MigrateError`].
-pub async fn migrate(args: &PostgresArgs) -> anyhow::Result<()> {
-    quickbite_postgres::migrate(args, &MIGRATIONS)
-        .await
-        .context("the database could not be brought up to date")
+/// Its program.
+#[derive(Debug)]
+pub struct OrderService;
+
+impl Program for OrderService {
+    const SERVICE: Service = SERVICE;
+    type Serve = ServeArgs;
+    type Migrate = PostgresArgs;
+
+    fn openapi() -> OpenApi {
+        openapi::document(&SERVICE, routes::router(IdempotencyLayer::of_no_store()))
+    }
+
+    async fn serve(process: Process, args: ServeArgs) -> anyhow::Result<()> {
+        let clock = Clock::system();
+        let verifier = args.internal.verifier(SERVICE.name, clock.clone())?;
+        let pool = quickbite_postgres::connect_lazy(&args.postgres)?;
+        let broker = Broker::connect(&args.amqp, SERVICE.name);
+        let background = &process.background;
+        let app = AppState::new(pool.clone(), args.rules, clock, background.stop());
+        spawn_background(background, &app, &pool, &broker);
+        background.spawn(|stop| app.live.clone().follow_positions(args.redis_url, stop));
+
+        // Without the broker orders are taken and wait in the outbox.
+        let health = Health::new()
+            .check("postgres", quickbite_postgres::probe(&pool, &MIGRATIONS))
+            .optional("rabbitmq", broker.probe());
+        process.serve(health, Some(verifier), router(app)).await
+    }
+
+    async fn migrate(postgres: PostgresArgs) -> anyhow::Result<()> {
+        Ok(quickbite_postgres::migrate(&postgres, &MIGRATIONS).await?)
+    }
 }
 
-/// Serves until told to stop.
-///
-/// # Errors
-/// When something that it needs to start is missing or wrong.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let stop = shutdown::on_signal();
-    let verifier = config.internal.verifier(SERVICE.name, Clock::system())?;
-    let pool = quickbite_postgres::connect_lazy(&config.postgres)?;
-    let broker = Broker::connect(&config.amqp, SERVICE.name);
-    let app = AppState::new(pool.clone(), config.rules, Clock::system(), stop.clone());
-    let background = CancellationToken::new();
-    let tasks = spawn_background(&app, &pool, &broker, &background);
-    tasks.spawn(
-        app.live
-            .clone()
-            .follow_positions(config.redis_url, background.clone()),
-    );
-    let health = health(&pool, &broker);
-    let routes = routes::router(app);
-    quickbite_http::serve(SERVICE, config.server, health, Some(verifier), routes, stop).await?;
-    background.cancel();
-    tasks.close();
-    tasks.wait().await;
-    Ok(())
+/// All routes over `app`.
+pub fn router(app: AppState) -> Router {
+    let keyed = layer(Arc::new(app.idempotency.clone()));
+    openapi::serve(&SERVICE, routes::router(keyed), app)
 }
 
-/// The outbox relay, both consumers, the sweeper and the ear on the database.
-pub fn spawn_background(
-    app: &AppState,
-    pool: &PgPool,
-    broker: &Broker,
-    cancel: &CancellationToken,
-) -> TaskTracker {
+/// Starts the outbox relay, both consumers, the sweeper and the ear on the database.
+pub fn spawn_background(background: &Background, app: &AppState, pool: &PgPool, broker: &Broker) {
     let AppState {
         conductor,
         orders,
@@ -88,10 +92,11 @@ pub fn spawn_background(
         live,
         ..
     } = app.clone();
-    let tasks = TaskTracker::new();
-    tasks.spawn(Relay::new(pool.clone(), broker.clone(), SERVICE.name).run(cancel.clone()));
-    tasks.spawn(sweeper::sweep(conductor.clone(), orders, cancel.clone()));
-    tasks.spawn(live.follow_database(pool.clone(), cancel.clone()));
+    let relay = Relay::new(pool.clone(), broker.clone(), SERVICE.name);
+    background.spawn_last(|last| relay.run(last));
+    // Last: a request that is still being answered may wait for a restaurant to become known.
+    background.spawn_last(|last| live.follow_database(pool.clone(), last));
+    background.spawn(|stop| sweeper::sweep(conductor.clone(), orders, stop));
     let replies = Replies {
         conductor: conductor.clone(),
     };
@@ -99,42 +104,11 @@ pub fn spawn_background(
         conductor,
         projections,
     };
-    for_queue(&tasks, broker, queue::ORDER_REPLIES, replies, cancel);
-    for_queue(&tasks, broker, queue::ORDER_FACTS, facts, cancel);
-    tasks
+    let consumer = broker.clone();
+    background.spawn(|stop| consumer.consume(queue::ORDER_REPLIES, PREFETCH, replies, stop));
+    let consumer = broker.clone();
+    background.spawn(|stop| consumer.consume(queue::ORDER_FACTS, PREFETCH, facts, stop));
 }
-
-fn for_queue<H: quickbite_events::Handler + 'static>(
-    tasks: &TaskTracker,
-    broker: &Broker,
-    queue: &'static str,
-    handler: H,
-    cancel: &CancellationToken,
-) {
-    let (broker, cancel) = (broker.clone(), cancel.clone());
-    tasks.spawn(async move { broker.consume(queue, PREFETCH, handler, cancel).await });
-}
-
-/// Without the database nothing works; without the broker orders are taken and wait in the outbox.
-fn health(pool: &PgPool, broker: &Broker) -> Health {
-    let (pool, broker) = (pool.clone(), broker.clone());
-    Health::new()
-        .check("postgres", move || {
-            let pool = pool.clone();
-            async move {
-                let ready = quickbite_postgres::schema_ready(&pool, &MIGRATIONS).await?;
-                anyhow::ensure!(ready, "its migrations have not run yet");
-                Ok(())
-            }
-        })
-        .optional("rabbitmq", move || {
-            let broker = broker.clone();
-            async move { Ok(broker.health().await?) }
-        })
-}
-
-/// What handlers and background tasks share.
-pub type Rules = config::Rules;
 
 impl AppState {
     /// The application on `pool`; `stop` ends its streams.
@@ -146,10 +120,19 @@ impl AppState {
             orders,
             projections: Projections::new(pool.clone()),
             live: Live::default(),
-            idempotency: quickbite_postgres::PgIdempotency::new(pool),
+            idempotency: PgIdempotency::new(pool),
             rules,
             clock,
             stop,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_that_is_checked_in_describes_the_routes() {
+        let checked_in = include_str!("../openapi.json");
+        quickbite_http::testing::assert_current::<super::OrderService>(checked_in);
     }
 }

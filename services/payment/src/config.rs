@@ -2,51 +2,16 @@
 
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use quickbite_events::AmqpArgs;
-use quickbite_http::{InternalArgs, ServerArgs, Service};
+use quickbite_http::InternalArgs;
 use quickbite_postgres::PostgresArgs;
-use quickbite_telemetry::TelemetryArgs;
 
 use crate::teller::Patience;
-
-/// Which service this is.
-pub const SERVICE: Service = Service {
-    name: "payment",
-    version: env!("CARGO_PKG_VERSION"),
-};
-
-/// Authorises, captures, voids and refunds.
-#[derive(Debug, Parser)]
-#[command(name = "quickbite-payment", version)]
-pub struct Cli {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// What the process can do.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Serves until SIGTERM.
-    Serve(Box<ServeArgs>),
-    /// Brings the database up to date and ends.
-    Migrate(MigrateArgs),
-    /// Prints the OpenAPI document.
-    Openapi,
-    /// Asks the running process whether it lives.
-    Healthcheck(ServerArgs),
-}
 
 /// What serving needs.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Logs and traces.
-    #[command(flatten)]
-    pub telemetry: TelemetryArgs,
-    /// Where to listen.
-    #[command(flatten)]
-    pub server: ServerArgs,
     /// Who is believed.
     #[command(flatten)]
     pub internal: InternalArgs,
@@ -59,17 +24,6 @@ pub struct ServeArgs {
     /// How patient to be with the provider.
     #[command(flatten)]
     pub provider: ProviderArgs,
-}
-
-/// What migrating needs.
-#[derive(Debug, Args)]
-pub struct MigrateArgs {
-    /// Logs.
-    #[command(flatten)]
-    pub telemetry: TelemetryArgs,
-    /// The database.
-    #[command(flatten)]
-    pub postgres: PostgresArgs,
 }
 
 /// How patient the service is with the provider.

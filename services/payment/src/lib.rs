@@ -14,92 +14,84 @@ pub mod teller;
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
 use axum::Router;
-use quickbite_auth::Clock;
-use quickbite_events::{Broker, outbox, queue};
-use quickbite_http::{Health, openapi, shutdown};
+use quickbite_events::outbox::Relay;
+use quickbite_events::{Broker, queue};
+use quickbite_http::{Background, Clock, Health, Process, Program, Service, openapi};
+use quickbite_postgres::PostgresArgs;
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use utoipa::openapi::OpenApi;
 
-use config::{SERVICE, ServeArgs};
+use config::ServeArgs;
 use events::Commands;
 use provider::sandbox::Sandbox;
 use state::AppState;
 use store::MIGRATIONS;
 use teller::Teller;
 
+/// This service.
+pub const SERVICE: Service = Service {
+    name: "payment",
+    version: env!("CARGO_PKG_VERSION"),
+    about: env!("CARGO_PKG_DESCRIPTION"),
+};
 /// Commands that are written down at the same time.
 const PREFETCH: u16 = 32;
 
-/// The routes with their state, as served behind the shared layers.
-pub fn api(state: AppState) -> Router {
-    let (router, document) = routes::router().with_state(state).split_for_parts();
-    router.merge(openapi::router(routes::described(document)))
+/// Its program.
+#[derive(Debug)]
+pub struct PaymentService;
+
+impl Program for PaymentService {
+    const SERVICE: Service = SERVICE;
+    type Serve = ServeArgs;
+    type Migrate = PostgresArgs;
+
+    fn openapi() -> OpenApi {
+        openapi::document(&SERVICE, routes::router())
+    }
+
+    async fn serve(process: Process, args: ServeArgs) -> anyhow::Result<()> {
+        let clock = Clock::system();
+        let verifier = args.internal.verifier(SERVICE.name, clock.clone())?;
+        let pool = quickbite_postgres::connect_lazy(&args.postgres)?;
+        let broker = Broker::connect(&args.amqp, SERVICE.name);
+        let sandbox = Arc::new(Sandbox::new(pool.clone()));
+        let teller = Teller::new(pool.clone(), sandbox, clock, args.provider.into());
+        spawn_background(&process.background, &broker, &pool, &teller);
+
+        // Without the broker messages wait.
+        let health = Health::new()
+            .check("postgres", quickbite_postgres::probe(&pool, &MIGRATIONS))
+            .optional("rabbitmq", broker.probe());
+        let routes = router(AppState { pool });
+        process.serve(health, Some(verifier), routes).await
+    }
+
+    async fn migrate(postgres: PostgresArgs) -> anyhow::Result<()> {
+        Ok(quickbite_postgres::migrate(&postgres, &MIGRATIONS).await?)
+    }
 }
 
-/// Runs relay, consumer and teller in the background until `cancel`.
-pub fn spawn_messaging(
-    tasks: &TaskTracker,
-    broker: &Broker,
-    pool: &PgPool,
-    teller: &Teller,
-    cancel: &CancellationToken,
-) {
-    let relay = outbox::Relay::new(pool.clone(), broker.clone(), SERVICE.name);
-    tasks.spawn(relay.run(cancel.clone()));
-    let (resuming, stop) = (teller.clone(), cancel.clone());
-    tasks.spawn(async move { resuming.run(stop).await });
-    let (broker, teller, cancel) = (broker.clone(), teller.clone(), cancel.clone());
-    tasks.spawn(async move {
-        broker
-            .consume(
-                queue::PAYMENT_COMMANDS,
-                PREFETCH,
-                Commands::new(teller),
-                cancel,
-            )
-            .await;
-    });
+/// All routes over `state`.
+pub fn router(state: AppState) -> Router {
+    openapi::serve(&SERVICE, routes::router(), state)
 }
 
-/// Serves until SIGTERM.
-///
-/// # Errors
-/// When the configuration is wrong or an address cannot be listened on; never because a store is away.
-pub async fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    let clock = Clock::system();
-    let stop = shutdown::on_signal();
-    let verifier = args.internal.verifier(SERVICE.name, clock.clone())?;
-    let pool = quickbite_postgres::connect_lazy(&args.postgres).context("DATABASE_URL")?;
-    let broker = Broker::connect(&args.amqp, SERVICE.name);
-    let sandbox = Arc::new(Sandbox::new(pool.clone()));
-    let teller = Teller::new(pool.clone(), sandbox, clock, args.provider.into());
-    let tasks = TaskTracker::new();
-    spawn_messaging(&tasks, &broker, &pool, &teller, &stop);
-
-    let routes = api(AppState { pool: pool.clone() });
-    let health = health(pool, broker);
-    quickbite_http::serve(SERVICE, args.server, health, Some(verifier), routes, stop).await?;
-    tasks.close();
-    tasks.wait().await;
-    Ok(())
+/// Starts relay, consumer and teller.
+pub fn spawn_background(background: &Background, broker: &Broker, pool: &PgPool, teller: &Teller) {
+    let relay = Relay::new(pool.clone(), broker.clone(), SERVICE.name);
+    background.spawn_last(|last| relay.run(last));
+    background.spawn(|stop| teller.clone().run(stop));
+    let (consumer, commands) = (broker.clone(), Commands::new(teller.clone()));
+    background.spawn(|stop| consumer.consume(queue::PAYMENT_COMMANDS, PREFETCH, commands, stop));
 }
 
-/// Without PostgreSQL nothing works; without the broker messages wait.
-fn health(pool: PgPool, broker: Broker) -> Health {
-    Health::new()
-        .check("postgres", move || {
-            let pool = pool.clone();
-            async move {
-                let ready = quickbite_postgres::schema_ready(&pool, &MIGRATIONS).await?;
-                ensure!(ready, "the database is not migrated");
-                Ok(())
-            }
-        })
-        .optional("rabbitmq", move || {
-            let broker = broker.clone();
-            async move { Ok(broker.health().await?) }
-        })
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_that_is_checked_in_describes_the_routes() {
+        let checked_in = include_str!("../openapi.json");
+        quickbite_http::testing::assert_current::<super::PaymentService>(checked_in);
+    }
 }

@@ -145,7 +145,7 @@ impl Teller {
     }
 
     /// Resumes what is open until cancelled, then waits for the calls that run.
-    pub async fn run(&self, cancel: CancellationToken) {
+    pub async fn run(self, cancel: CancellationToken) {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !cancel.is_cancelled() {

@@ -1,50 +1,15 @@
 //! What the process is told: flags, or the environment.
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use quickbite_events::AmqpArgs;
-use quickbite_http::{InternalArgs, ServerArgs, Service};
-use quickbite_telemetry::TelemetryArgs;
+use quickbite_http::InternalArgs;
 use secrecy::SecretString;
 
 use crate::catalogue::keys::CacheTtl;
 
-/// Which service this is.
-pub const SERVICE: Service = Service {
-    name: "restaurant",
-    version: env!("CARGO_PKG_VERSION"),
-};
-
-/// Restaurants, their menus, and the tickets of orders.
-#[derive(Debug, Parser)]
-#[command(name = "quickbite-restaurant", version)]
-pub struct Cli {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// What the process can do.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Serves until SIGTERM.
-    Serve(Box<ServeArgs>),
-    /// Brings the database up to date and ends.
-    Migrate(MigrateArgs),
-    /// Prints the OpenAPI document.
-    Openapi,
-    /// Asks the running process whether it lives.
-    Healthcheck(ServerArgs),
-}
-
 /// What serving needs.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Logs and traces.
-    #[command(flatten)]
-    pub telemetry: TelemetryArgs,
-    /// Where to listen.
-    #[command(flatten)]
-    pub server: ServerArgs,
     /// Who is believed.
     #[command(flatten)]
     pub internal: InternalArgs,
@@ -65,9 +30,6 @@ pub struct ServeArgs {
 /// What migrating needs.
 #[derive(Debug, Args)]
 pub struct MigrateArgs {
-    /// Logs.
-    #[command(flatten)]
-    pub telemetry: TelemetryArgs,
     /// The database.
     #[command(flatten)]
     pub mongo: MongoArgs,

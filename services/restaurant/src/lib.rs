@@ -16,17 +16,15 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
-use quickbite_auth::Clock;
 use quickbite_events::{Broker, queue};
-use quickbite_http::idempotency::IdempotencyStore;
-use quickbite_http::{Health, openapi, shutdown};
+use quickbite_http::idempotency::{IdempotencyLayer, layer};
+use quickbite_http::{Background, Clock, Health, Process, Program, Service, openapi};
 use quickbite_resilience::Redis;
 use quickbite_resilience::cache::CacheAside;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use utoipa::openapi::OpenApi;
 
 use catalogue::Catalogue;
-use config::{SERVICE, ServeArgs};
+use config::{MigrateArgs, ServeArgs};
 use events::Commands;
 use state::AppState;
 use store::Mongo;
@@ -35,84 +33,82 @@ use store::outbox::Outbox;
 use store::restaurants::RestaurantStore;
 use store::tickets::TicketStore;
 
+/// This service.
+pub const SERVICE: Service = Service {
+    name: "restaurant",
+    version: env!("CARGO_PKG_VERSION"),
+    about: env!("CARGO_PKG_DESCRIPTION"),
+};
 /// Commands that are worked on at the same time.
 const PREFETCH: u16 = 32;
 
-/// The routes with their state, as served behind the shared layers.
-pub fn api(state: AppState, idempotency: Arc<dyn IdempotencyStore>) -> Router {
-    let (router, document) = routes::router(idempotency)
-        .with_state(state)
-        .split_for_parts();
-    router.merge(openapi::router(routes::described(document)))
+/// Its program.
+#[derive(Debug)]
+pub struct RestaurantService;
+
+impl Program for RestaurantService {
+    const SERVICE: Service = SERVICE;
+    type Serve = ServeArgs;
+    type Migrate = MigrateArgs;
+
+    fn openapi() -> OpenApi {
+        openapi::document(&SERVICE, routes::router(IdempotencyLayer::of_no_store()))
+    }
+
+    async fn serve(process: Process, args: ServeArgs) -> anyhow::Result<()> {
+        let clock = Clock::system();
+        let verifier = args.internal.verifier(SERVICE.name, clock.clone())?;
+        let mongo = Mongo::connect(&args.mongo.mongodb_uri)
+            .await
+            .context("MONGODB_URI")?;
+        let redis = Redis::connect(&args.redis_url).context("REDIS_URL")?;
+        let broker = Broker::connect(&args.amqp, SERVICE.name);
+
+        let outbox = Outbox::new(&mongo);
+        let restaurants = RestaurantStore::new(mongo.clone(), outbox.clone());
+        let tickets = TicketStore::new(mongo.clone(), outbox.clone(), clock.clone());
+        spawn_background(&process.background, &broker, outbox, tickets, &clock);
+
+        let cache = CacheAside::new(redis.clone());
+        let catalogue = Catalogue::new(restaurants, cache, args.cache, clock.clone());
+        let answers = MongoIdempotency::new(&mongo, clock.clone());
+        let routes = router(AppState { catalogue, clock }, answers);
+        // Without Redis reads are slower; without the broker messages wait.
+        let health = Health::new()
+            .check("mongodb", mongo.probe())
+            .optional("redis", redis.probe())
+            .optional("rabbitmq", broker.probe());
+        process.serve(health, Some(verifier), routes).await
+    }
+
+    async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
+        store::migrate::migrate(&args.mongo.mongodb_uri, args.mongodb_admin_uri.as_ref()).await
+    }
 }
 
-/// Runs relay and consumer in the background until `cancel`.
-pub fn spawn_messaging(
-    tasks: &TaskTracker,
+/// All routes over `state`.
+pub fn router(state: AppState, answers: MongoIdempotency) -> Router {
+    openapi::serve(&SERVICE, routes::router(layer(Arc::new(answers))), state)
+}
+
+/// Starts relay and consumer.
+pub fn spawn_background(
+    background: &Background,
     broker: &Broker,
     outbox: Outbox,
     tickets: TicketStore,
     clock: &Clock,
-    cancel: &CancellationToken,
 ) {
-    tasks.spawn(outbox.relay(broker.clone(), clock.clone(), cancel.clone()));
-    let (broker, cancel) = (broker.clone(), cancel.clone());
-    tasks.spawn(async move {
-        broker
-            .consume(
-                queue::RESTAURANT_COMMANDS,
-                PREFETCH,
-                Commands::new(tickets),
-                cancel,
-            )
-            .await;
-    });
+    background.spawn_last(|last| outbox.relay(broker.clone(), clock.clone(), last));
+    let (consumer, commands) = (broker.clone(), Commands::new(tickets));
+    background.spawn(|stop| consumer.consume(queue::RESTAURANT_COMMANDS, PREFETCH, commands, stop));
 }
 
-/// Serves until SIGTERM.
-///
-/// # Errors
-/// When the configuration is wrong or an address cannot be listened on; never because a store is away.
-pub async fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    let clock = Clock::system();
-    let stop = shutdown::on_signal();
-    let verifier = args.internal.verifier(SERVICE.name, clock.clone())?;
-    let mongo = Mongo::connect(&args.mongo.mongodb_uri)
-        .await
-        .context("MONGODB_URI")?;
-    let redis = Redis::connect(&args.redis_url).context("REDIS_URL")?;
-    let broker = Broker::connect(&args.amqp, SERVICE.name);
-
-    let outbox = Outbox::new(&mongo);
-    let restaurants = RestaurantStore::new(mongo.clone(), outbox.clone());
-    let tickets = TicketStore::new(mongo.clone(), outbox.clone(), clock.clone());
-    let tasks = TaskTracker::new();
-    spawn_messaging(&tasks, &broker, outbox, tickets, &clock, &stop);
-
-    let cache = CacheAside::new(redis.clone());
-    let catalogue = Catalogue::new(restaurants, cache, args.cache, clock.clone());
-    let idempotency = Arc::new(MongoIdempotency::new(&mongo, clock.clone()));
-    let routes = api(AppState { catalogue, clock }, idempotency);
-    let health = health(mongo, redis, broker);
-    quickbite_http::serve(SERVICE, args.server, health, Some(verifier), routes, stop).await?;
-    tasks.close();
-    tasks.wait().await;
-    Ok(())
-}
-
-/// Without MongoDB nothing works; without Redis reads are slower; without the broker messages wait.
-fn health(mongo: Mongo, redis: Redis, broker: Broker) -> Health {
-    Health::new()
-        .check("mongodb", move || {
-            let mongo = mongo.clone();
-            async move { store::migrate::schema_ready(&mongo).await }
-        })
-        .optional("redis", move || {
-            let up = redis.is_up();
-            async move { up.then_some(()).context("no connection") }
-        })
-        .optional("rabbitmq", move || {
-            let broker = broker.clone();
-            async move { Ok(broker.health().await?) }
-        })
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_that_is_checked_in_describes_the_routes() {
+        let checked_in = include_str!("../openapi.json");
+        quickbite_http::testing::assert_current::<super::RestaurantService>(checked_in);
+    }
 }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use quickbite_auth::SigningKeys;
 use quickbite_events::AmqpArgs;
-use quickbite_http::{InternalArgs, ServerArgs};
+use quickbite_http::InternalArgs;
 use quickbite_postgres::PostgresArgs;
-use quickbite_telemetry::TelemetryArgs;
 use secrecy::SecretString;
 
 use crate::bootstrap::AdminAccount;
@@ -17,12 +16,6 @@ use crate::domain::{Email, Password};
 /// Everything that `serve` needs.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServeArgs {
-    /// Where to listen.
-    #[command(flatten)]
-    pub server: ServerArgs,
-    /// Logs and traces.
-    #[command(flatten)]
-    pub telemetry: TelemetryArgs,
     /// Accounts are there.
     #[command(flatten)]
     pub postgres: PostgresArgs,
@@ -41,14 +34,6 @@ pub struct ServeArgs {
     /// Redis, by which gateways learn of revocations: `redis://user:password@host:6379`.
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: SecretString,
-}
-
-impl ServeArgs {
-    /// How long an access token lives.
-    #[must_use]
-    pub fn access_ttl(&self) -> Duration {
-        self.tokens.access_ttl()
-    }
 }
 
 /// How tokens are made.

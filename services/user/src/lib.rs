@@ -13,15 +13,14 @@ pub mod routes;
 pub mod state;
 pub mod store;
 
-use std::sync::Arc;
-
 use anyhow::Context;
 use quickbite_events::Broker;
 use quickbite_events::outbox::Relay;
-use quickbite_http::{Clock, Health, Service};
+use quickbite_http::idempotency::IdempotencyLayer;
+use quickbite_http::{Clock, Health, Process, Program, Service, openapi};
+use quickbite_postgres::PostgresArgs;
 use quickbite_resilience::Redis;
-use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
 
 use crate::config::ServeArgs;
 use crate::passwords::Passwords;
@@ -31,70 +30,72 @@ use crate::state::AppState;
 /// The schema of this service.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
-/// What this service is called.
+/// This service.
 pub const SERVICE: Service = Service {
     name: "user",
     version: env!("CARGO_PKG_VERSION"),
+    about: env!("CARGO_PKG_DESCRIPTION"),
 };
 
-/// Runs the service until it is told to stop.
-///
-/// # Errors
-/// When keys or addresses cannot be used; never because a store is away.
-pub async fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    let clock = Clock::system();
-    let stop = CancellationToken::new();
-    let pool = quickbite_postgres::connect_lazy(&args.postgres)?;
-    let redis = Redis::connect(&args.redis_url).context("REDIS_URL")?;
-    let broker = Broker::connect(&args.amqp, SERVICE.name);
-    let verifier = args.internal.verifier(SERVICE.name, clock.clone())?;
-    let passwords = Passwords::new().context("hashing a password")?;
-    let announcer = Announcer::new(
-        pool.clone(),
-        redis.clone(),
-        args.access_ttl(),
-        clock.clone(),
-    );
-    let state = AppState::new(
-        &args.tokens,
-        pool.clone(),
-        passwords,
-        announcer.clone(),
-        clock,
-    )?;
+/// Its program.
+#[derive(Debug)]
+pub struct UserService;
 
-    tokio::spawn(Relay::new(pool.clone(), broker.clone(), SERVICE.name).run(stop.clone()));
-    tokio::spawn(announcer.run(stop.clone()));
-    if let Some(admin) = args.bootstrap.account()? {
-        tokio::spawn(bootstrap::ensure(admin, state.clone(), stop.clone()));
+impl Program for UserService {
+    const SERVICE: Service = SERVICE;
+    type Serve = ServeArgs;
+    type Migrate = PostgresArgs;
+
+    fn openapi() -> OpenApi {
+        let nowhere = IdempotencyLayer::of_no_store;
+        openapi::document(&SERVICE, routes::router(nowhere(), nowhere()))
     }
-    let health = health(pool, redis, broker);
-    let (routes, _) = routes::router(state);
-    quickbite_http::serve(SERVICE, args.server, health, Some(verifier), routes, stop).await
+
+    async fn serve(process: Process, args: ServeArgs) -> anyhow::Result<()> {
+        let clock = Clock::system();
+        let verifier = args.internal.verifier(SERVICE.name, clock.clone())?;
+        let pool = quickbite_postgres::connect_lazy(&args.postgres)?;
+        let redis = Redis::connect(&args.redis_url).context("REDIS_URL")?;
+        let broker = Broker::connect(&args.amqp, SERVICE.name);
+        let passwords = Passwords::new().context("hashing a password")?;
+        let ttl = args.tokens.access_ttl();
+        let announcer = Announcer::new(pool.clone(), redis.clone(), ttl, clock.clone());
+        let (told, pooled) = (announcer.clone(), pool.clone());
+        let state = AppState::new(&args.tokens, pooled, passwords, told, clock)?;
+
+        let background = &process.background;
+        let relay = Relay::new(pool.clone(), broker.clone(), SERVICE.name);
+        background.spawn_last(|last| relay.run(last));
+        background.spawn(|stop| announcer.run(stop));
+        if let Some(admin) = args.bootstrap.account()? {
+            background.spawn(|stop| bootstrap::ensure(admin, state.clone(), stop));
+        }
+
+        // Without Redis or the broker everything is still answered: revocations and facts wait in
+        // the database.
+        let health = Health::new()
+            .check("postgres", quickbite_postgres::probe(&pool, &MIGRATIONS))
+            .optional("redis", redis.probe())
+            .optional("rabbitmq", broker.probe());
+        process.serve(health, Some(verifier), router(state)).await
+    }
+
+    async fn migrate(postgres: PostgresArgs) -> anyhow::Result<()> {
+        Ok(quickbite_postgres::migrate(&postgres, &MIGRATIONS).await?)
+    }
 }
 
-/// Unready without the database or its schema. Without Redis or the broker everything is still
-/// answered: revocations and facts wait in the database.
-fn health(pool: PgPool, redis: Redis, broker: Broker) -> Health {
-    let pool = Arc::new(pool);
-    Health::new()
-        .check("postgres", move || {
-            let pool = Arc::clone(&pool);
-            async move {
-                let ready = quickbite_postgres::schema_ready(&pool, &MIGRATIONS).await?;
-                anyhow::ensure!(ready, "migrations are missing");
-                Ok(())
-            }
-        })
-        .optional("redis", move || {
-            let up = redis.is_up();
-            async move {
-                anyhow::ensure!(up, "not connected");
-                Ok(())
-            }
-        })
-        .optional("rabbitmq", move || {
-            let broker = broker.clone();
-            async move { Ok(broker.health().await?) }
-        })
+/// All routes over `state`.
+pub fn router(state: AppState) -> axum::Router {
+    let routes = routes::router(state.sealed_answers(), state.plain_answers());
+    openapi::serve(&SERVICE, routes, state)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_that_is_checked_in_describes_the_routes() {
+        let checked_in = include_str!("../openapi.json");
+        quickbite_http::testing::assert_current::<super::UserService>(checked_in);
+    }
 }

@@ -25,7 +25,7 @@ use crate::domain::delivery::Refused;
 pub const PUSH_CHANNEL: &str = "driver_push";
 
 /// The service's own migrations; the shared tables come before them.
-pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// The service's database.
 #[derive(Clone, Debug)]

@@ -1,31 +1,27 @@
 //! driver-service on a database and key prefix of its own, asked as the gateway asks it.
 
 use std::env;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use quickbite_auth::{Identity, Role};
-use quickbite_driver::config::SERVICE;
+use quickbite_driver::SERVICE;
 use quickbite_driver::dispatcher::Dispatcher;
 use quickbite_driver::domain::dispatch::DispatchRules;
 use quickbite_driver::events::Commands;
 use quickbite_driver::push::Push;
 use quickbite_driver::router;
 use quickbite_driver::state::AppState;
-use quickbite_driver::store::{DriverIndex, MIGRATOR, Store};
+use quickbite_driver::store::{DriverIndex, MIGRATIONS, Store};
 use quickbite_events::command::driver::{CancelDelivery, CreateDelivery};
 use quickbite_events::payload::{Address, Location};
+use quickbite_events::testing::outbox;
 use quickbite_events::{Envelope, Handler, Outgoing, Reply};
-use quickbite_http::testing::{TestGateway, identity};
-use quickbite_http::{Clock, Health, ServerArgs};
+use quickbite_http::Health;
+use quickbite_http::testing::{MovableClock, TestGateway, appears, identity, serve};
 use quickbite_postgres::testing::fresh_database;
 use quickbite_resilience::Redis;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use sqlx::types::Json;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -40,7 +36,7 @@ pub(crate) struct Stage {
     pub(crate) redis: Redis,
     pub(crate) stop: CancellationToken,
     gateway: TestGateway,
-    offset: Arc<AtomicI64>,
+    time: MovableClock,
 }
 
 impl Stage {
@@ -50,13 +46,13 @@ impl Stage {
             env::var("TEST_REDIS_URL").expect("TEST_REDIS_URL must name a Redis for this test");
         let redis = Redis::connect(&url.into()).unwrap();
         redis.ready().await;
-        let pool = fresh_database(&MIGRATOR).await;
+        let pool = fresh_database(&MIGRATIONS).await;
         Self::on(
             pool,
             redis,
             prefix,
             TestGateway::before(SERVICE.name),
-            Arc::default(),
+            MovableClock::default(),
         )
         .await
     }
@@ -65,7 +61,7 @@ impl Stage {
     pub(crate) async fn replica(&self) -> Self {
         let (pool, redis) = (self.pool.clone(), self.redis.clone());
         let (prefix, gateway) = (self.prefix.clone(), self.gateway.clone());
-        Self::on(pool, redis, prefix, gateway, self.offset.clone()).await
+        Self::on(pool, redis, prefix, gateway, self.time.clone()).await
     }
 
     async fn on(
@@ -73,14 +69,9 @@ impl Stage {
         redis: Redis,
         prefix: String,
         gateway: TestGateway,
-        offset: Arc<AtomicI64>,
+        time: MovableClock,
     ) -> Self {
-        let clock = {
-            let (offset, system) = (offset.clone(), Clock::system());
-            Clock::from_fn(move || {
-                system.now() + SignedDuration::from_secs(offset.load(Ordering::SeqCst))
-            })
-        };
+        let clock = time.clock();
         let rules = DispatchRules {
             radius_m: 10_000.0,
             offer_ttl: Duration::from_secs(OFFER_TTL.unsigned_abs()),
@@ -96,24 +87,9 @@ impl Stage {
             clock,
             draining: stop.clone(),
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let args = ServerArgs {
-            http_addr: None,
-            metrics_addr: "127.0.0.1:0".parse().unwrap(),
-            drain_delay_seconds: 0,
-        };
-        let (verifier, routes) = (gateway.verifier(), router(app.clone()));
-        let serving = quickbite_http::serve_on(
-            listener,
-            SERVICE,
-            args,
-            Health::new(),
-            Some(verifier),
-            routes,
-            stop.clone(),
-        );
-        tokio::spawn(serving);
+        let (verifier, routes) = (Some(gateway.verifier()), router(app.clone()));
+        let address = serve(SERVICE, Health::new(), verifier, routes, stop.clone()).await;
+        let base = format!("http://{address}");
         Self {
             pool,
             app,
@@ -122,13 +98,13 @@ impl Stage {
             redis,
             stop,
             gateway,
-            offset,
+            time,
         }
     }
 
     /// Time passes.
     pub(crate) fn pass(&self, seconds: i64) {
-        self.offset.fetch_add(seconds, Ordering::SeqCst);
+        self.time.pass(seconds);
     }
 
     pub(crate) fn authorization(&self, who: &Identity) -> String {
@@ -205,14 +181,11 @@ impl Stage {
 
     /// The one open offer of a driver, once it is there.
     pub(crate) async fn offer(&self, driver: &Identity) -> Value {
-        for _ in 0..200 {
+        appears("an offer", async || {
             let (_, offers) = self.get("/api/drivers/me/offers", driver).await;
-            if let Some(offer) = offers["items"].get(0) {
-                return offer.clone();
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        panic!("no offer came")
+            offers["items"].get(0).cloned()
+        })
+        .await
     }
 
     pub(crate) async fn offers(&self, driver: &Identity) -> usize {
@@ -237,7 +210,7 @@ impl Stage {
 
     /// Routing keys of all facts about an order's delivery, in order.
     pub(crate) async fn facts(&self, order_id: Uuid) -> Vec<String> {
-        let sent = self.outbox().await;
+        let sent = outbox(&self.pool).await;
         sent.into_iter()
             .filter(|sent| sent.envelope.data["orderId"] == json!(order_id))
             .filter(|sent| sent.routing_key.starts_with("delivery."))
@@ -246,20 +219,10 @@ impl Stage {
     }
 
     pub(crate) async fn replies(&self) -> Vec<Reply> {
-        let sent = self.outbox().await;
+        let sent = outbox(&self.pool).await;
         sent.iter()
             .filter(|sent| sent.routing_key == "reply.order")
             .map(|sent| sent.envelope.parse().unwrap())
-            .collect()
-    }
-
-    async fn outbox(&self) -> Vec<Outgoing> {
-        sqlx::query_scalar::<_, Json<Outgoing>>("SELECT message FROM outbox ORDER BY position")
-            .fetch_all(&self.pool)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|Json(message)| message)
             .collect()
     }
 

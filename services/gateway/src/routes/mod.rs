@@ -48,7 +48,7 @@ impl utoipa::Modify for BearerScheme {
 }
 
 /// The OpenAPI document of the gateway's own routes.
-pub fn document() -> utoipa::openapi::OpenApi {
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
     Own::openapi()
 }
 

@@ -15,7 +15,8 @@ use http::{HeaderMap, Uri};
 use jiff::Timestamp;
 use quickbite_auth::{AccessTokens, Clock, InternalVerifier, Role, SigningKey, SigningKeys};
 use quickbite_gateway::{Gateway, GatewayArgs, SERVICE, UpstreamArgs, health, router};
-use quickbite_http::ServerArgs;
+use quickbite_http::testing;
+pub(crate) use quickbite_http::testing::eventually;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -173,23 +174,8 @@ impl Setup {
         let stop = CancellationToken::new();
         let gateway = Gateway::start(args, Clock::system(), stop.clone()).unwrap();
         gateway.warm().await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = ServerArgs {
-            http_addr: None,
-            metrics_addr: "127.0.0.1:0".parse().unwrap(),
-            drain_delay_seconds: 0,
-        };
         let (routes, probes) = (router(&gateway), health(&gateway));
-        tokio::spawn(quickbite_http::serve_on(
-            listener,
-            SERVICE,
-            server,
-            probes,
-            None,
-            routes,
-            stop.clone(),
-        ));
+        let address = testing::serve(SERVICE, probes, None, routes, stop.clone()).await;
         World {
             address,
             stop,
@@ -326,16 +312,6 @@ impl Reply {
         assert_eq!(problem["message"], problem["detail"]);
         assert_eq!(problem["correlationId"], self.header("x-correlation-id"));
     }
-}
-
-/// Waits for something that is about to be so.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, check: impl Fn() -> F) {
-    let patience = tokio::time::timeout(Duration::from_secs(10), async {
-        while !check().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    });
-    assert!(patience.await.is_ok(), "{what}, within 10 s");
 }
 
 pub(crate) fn empty(status: u16) -> Response {

@@ -13,7 +13,7 @@ use sqlx::PgPool;
 pub use deliveries::{DeadLetter, Job};
 
 /// The service's own migrations; the shared tables come before them.
-pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// Channel of `NOTIFY` that says there is something to deliver.
 pub const WORK_CHANNEL: &str = "notification_work";

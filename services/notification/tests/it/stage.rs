@@ -1,28 +1,25 @@
 //! notification-service on a database of its own, asked as the gateway asks it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use quickbite_auth::{Identity, Role};
 use quickbite_events::payload::{order, user};
+use quickbite_events::testing::outbox;
 use quickbite_events::{Handler, Outgoing};
-use quickbite_http::testing::{TestGateway, identity};
-use quickbite_http::{Clock, Health, ServerArgs};
+use quickbite_http::Health;
+use quickbite_http::testing::{MovableClock, TestGateway, identity, serve};
+use quickbite_notification::SERVICE;
 use quickbite_notification::channels::{Channel, InApp, Reach, Webhooks};
-use quickbite_notification::config::SERVICE;
 use quickbite_notification::domain::backoff::RetryRules;
 use quickbite_notification::events::Facts;
 use quickbite_notification::router;
 use quickbite_notification::state::AppState;
-use quickbite_notification::store::{MIGRATOR, Store};
+use quickbite_notification::store::{MIGRATIONS, Store};
 use quickbite_notification::wakes::Wakes;
 use quickbite_notification::worker::Worker;
 use quickbite_postgres::testing::fresh_database;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -38,7 +35,7 @@ pub(crate) struct Stage {
     pub(crate) base: String,
     pub(crate) stop: CancellationToken,
     gateway: TestGateway,
-    offset: Arc<AtomicI64>,
+    time: MovableClock,
 }
 
 impl Stage {
@@ -48,12 +45,12 @@ impl Stage {
     }
 
     pub(crate) async fn reaching(reach: Reach) -> Self {
-        let pool = fresh_database(&MIGRATOR).await;
+        let pool = fresh_database(&MIGRATIONS).await;
         Self::on(
             pool,
             reach,
             TestGateway::before(SERVICE.name),
-            Arc::default(),
+            MovableClock::default(),
         )
         .await
     }
@@ -64,20 +61,15 @@ impl Stage {
             self.pool.clone(),
             self.app.reach,
             self.gateway.clone(),
-            self.offset.clone(),
+            self.time.clone(),
         )
         .await
     }
 
-    async fn on(pool: PgPool, reach: Reach, gateway: TestGateway, offset: Arc<AtomicI64>) -> Self {
+    async fn on(pool: PgPool, reach: Reach, gateway: TestGateway, time: MovableClock) -> Self {
         // A process's one TLS provider, as in main.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let clock = {
-            let (offset, system) = (offset.clone(), Clock::system());
-            Clock::from_fn(move || {
-                system.now() + SignedDuration::from_secs(offset.load(Ordering::SeqCst))
-            })
-        };
+        let clock = time.clock();
         let store = Store::new(pool.clone());
         let channels: Vec<Box<dyn Channel>> = vec![
             Box::new(InApp::new(store.clone())),
@@ -97,24 +89,9 @@ impl Stage {
             clock,
             draining: stop.clone(),
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let args = ServerArgs {
-            http_addr: None,
-            metrics_addr: "127.0.0.1:0".parse().unwrap(),
-            drain_delay_seconds: 0,
-        };
-        let (verifier, routes) = (gateway.verifier(), router(app.clone()));
-        let serving = quickbite_http::serve_on(
-            listener,
-            SERVICE,
-            args,
-            Health::new(),
-            Some(verifier),
-            routes,
-            stop.clone(),
-        );
-        tokio::spawn(serving);
+        let (verifier, routes) = (Some(gateway.verifier()), router(app.clone()));
+        let address = serve(SERVICE, Health::new(), verifier, routes, stop.clone()).await;
+        let base = format!("http://{address}");
         Self {
             pool,
             app,
@@ -122,13 +99,13 @@ impl Stage {
             base,
             stop,
             gateway,
-            offset,
+            time,
         }
     }
 
     /// Time passes.
     pub(crate) fn pass(&self, seconds: i64) {
-        self.offset.fetch_add(seconds, Ordering::SeqCst);
+        self.time.pass(seconds);
     }
 
     pub(crate) fn authorization(&self, who: &Identity) -> String {
@@ -197,10 +174,8 @@ impl Stage {
 
     /// Routing keys that the service wants sent.
     pub(crate) async fn sent(&self) -> Vec<String> {
-        sqlx::query_scalar("SELECT message->>'routingKey' FROM outbox ORDER BY position")
-            .fetch_all(&self.pool)
-            .await
-            .unwrap()
+        let sent = outbox(&self.pool).await;
+        sent.into_iter().map(|sent| sent.routing_key).collect()
     }
 }
 

@@ -1,12 +1,10 @@
 //! The whole service on a real broker, with participants that answer on their queues.
 
-use std::env;
-
 use quickbite_events::payload::delivery;
 use quickbite_events::payload::restaurant::RestaurantSnapshot;
-use quickbite_events::{
-    AmqpArgs, Broker, Envelope, Handler, HandlerError, Outgoing, Topology, queue,
-};
+use quickbite_events::testing::TestBroker;
+use quickbite_events::{Broker, Envelope, Handler, HandlerError, Outgoing, queue};
+use quickbite_http::Background;
 use quickbite_order::spawn_background;
 use uuid::Uuid;
 
@@ -38,15 +36,11 @@ impl Handler for Doubling {
 
 #[tokio::test]
 async fn orders_go_through_a_real_broker_with_doubled_replies() {
-    let url = env::var("TEST_AMQP_URL").expect("TEST_AMQP_URL must name a RabbitMQ for this test");
     let mut stage = Stage::empty().await;
     stage.restaurant.auto_accept = true;
-    let topology = Topology::isolated(format!("test-{}.", Uuid::now_v7()));
-    let args = AmqpArgs {
-        amqp_url: url.clone().into(),
-    };
-    let broker = Broker::connect_to(&args, "order-test", topology.clone());
-    let tasks = spawn_background(&stage.app, &stage.pool, &broker, &stage.cancel);
+    let (wire, background) = (TestBroker::connect().await, Background::default());
+    let broker = wire.broker.clone();
+    spawn_background(&background, &stage.app, &stage.pool, &broker);
     for queue in [
         queue::RESTAURANT_COMMANDS,
         queue::PAYMENT_COMMANDS,
@@ -56,13 +50,8 @@ async fn orders_go_through_a_real_broker_with_doubled_replies() {
             broker: broker.clone(),
             restaurant: stage.restaurant.clone(),
         };
-        let (broker, cancel) = (broker.clone(), stage.cancel.clone());
-        tasks.spawn(async move { broker.consume(queue, 8, handler, cancel).await });
+        background.spawn(|stop| broker.clone().consume(queue, 8, handler, stop));
     }
-    eventually("the broker is connected", || async {
-        broker.is_connected()
-    })
-    .await;
     broker.publish(&opened(&stage.restaurant)).await.unwrap();
 
     let mut orders = Vec::new();
@@ -104,14 +93,6 @@ async fn orders_go_through_a_real_broker_with_doubled_replies() {
         .count();
     assert_eq!(captures, orders.len(), "one capture each");
 
-    stage.cancel.cancel();
-    tasks.close();
-    tasks.wait().await;
-    let connection = lapin::Connection::connect(&url, lapin::ConnectionProperties::default())
-        .await
-        .unwrap();
-    topology
-        .delete(&connection.create_channel().await.unwrap())
-        .await
-        .unwrap();
+    background.end().await;
+    wire.end().await;
 }

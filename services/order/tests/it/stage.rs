@@ -2,28 +2,25 @@
 
 use axum::Router;
 use axum::body::Body;
-use http::{Method, Request, StatusCode, header};
-use http_body_util::BodyExt;
-use jiff::{SignedDuration, Timestamp};
+use http::{Method, Request};
+use jiff::Timestamp;
 use quickbite_auth::{Identity, Role};
 use quickbite_events::payload::restaurant::{MenuItem, Opened, RestaurantSnapshot};
 use quickbite_events::payload::{Address, Location};
+use quickbite_events::testing::outbox;
 use quickbite_events::{Envelope, Handler, Outgoing};
-use quickbite_http::testing::{TestGateway, identity};
+pub(crate) use quickbite_http::testing::{Answer, eventually};
+use quickbite_http::testing::{MovableClock, TestGateway, ask, identity};
 use quickbite_http::{Clock, Health};
 use quickbite_order::config::Rules;
 use quickbite_order::events::{Facts, Replies};
 use quickbite_order::state::AppState;
 use quickbite_order::store::MIGRATIONS;
-use quickbite_order::{SERVICE, routes};
+use quickbite_order::{SERVICE, router};
 use quickbite_postgres::testing::fresh_database;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use sqlx::types::Json;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 use uuid::Uuid;
 
 pub(crate) struct Stage {
@@ -35,13 +32,7 @@ pub(crate) struct Stage {
     pub(crate) customer: Identity,
     pub(crate) owner: Identity,
     pub(crate) cancel: CancellationToken,
-    offset: Arc<AtomicI64>,
-}
-
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: http::HeaderMap,
-    pub(crate) body: Value,
+    time: MovableClock,
 }
 
 impl Stage {
@@ -61,7 +52,7 @@ impl Stage {
     }
 
     fn on(pool: PgPool, gateway: TestGateway) -> Self {
-        let offset = Arc::new(AtomicI64::new(0));
+        let time = MovableClock::default();
         let cancel = CancellationToken::new();
         let rules = Rules {
             acceptance_timeout_seconds: 300,
@@ -69,20 +60,13 @@ impl Stage {
             answer_timeout_seconds: 3,
             delivery_timeout_seconds: 7200,
         };
-        let clock = {
-            let offset = offset.clone();
-            let system = Clock::system();
-            Clock::from_fn(move || {
-                system.now() + SignedDuration::from_secs(offset.load(Ordering::SeqCst))
-            })
-        };
-        let app = AppState::new(pool.clone(), rules, clock, cancel.clone());
+        let app = AppState::new(pool.clone(), rules, time.clock(), cancel.clone());
         tokio::spawn(
             app.live
                 .clone()
                 .follow_database(pool.clone(), cancel.clone()),
         );
-        let routes = routes::router(app.clone());
+        let routes = router(app.clone());
         let router = quickbite_http::app(SERVICE, &Health::new(), Some(gateway.verifier()), routes);
         let owner = identity(Role::RestaurantOwner);
         let restaurant = restaurant(owner.user_id);
@@ -96,7 +80,7 @@ impl Stage {
             customer,
             owner,
             cancel,
-            offset,
+            time,
         }
     }
 
@@ -110,7 +94,7 @@ impl Stage {
 
     /// Time passes.
     pub(crate) fn pass(&self, seconds: i64) {
-        self.offset.fetch_add(seconds, Ordering::SeqCst);
+        self.time.pass(seconds);
     }
 
     /// A fact arrives.
@@ -137,13 +121,7 @@ impl Stage {
 
     /// Every message that order-service wants sent, in order.
     pub(crate) async fn outbox(&self) -> Vec<Outgoing> {
-        sqlx::query_scalar::<_, Json<Outgoing>>("SELECT message FROM outbox ORDER BY position")
-            .fetch_all(&self.pool)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|message| message.0)
-            .collect()
+        outbox(&self.pool).await
     }
 
     /// The newest command with this key.
@@ -173,29 +151,12 @@ impl Stage {
         who: &Identity,
         body: Option<&Value>,
     ) -> Request<Body> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::AUTHORIZATION, self.gateway.authorization(Some(who)));
-        match body {
-            Some(body) => request
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(body.to_string().into()),
-            None => request.body(Body::empty()),
-        }
-        .unwrap()
+        let request = Request::builder().method(method).uri(path);
+        self.gateway.pass_on(request, Some(who), body)
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        }
+        ask(&self.router, request).await
     }
 
     pub(crate) async fn get(&self, path: &str, who: &Identity) -> Answer {
@@ -283,14 +244,4 @@ pub(crate) fn opened(restaurant: &RestaurantSnapshot) -> Outgoing {
 
 pub(crate) fn now() -> Timestamp {
     Clock::system().now()
-}
-
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, check: impl Fn() -> F) {
-    for _ in 0..400 {
-        if check().await {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("not within 20 s: {what}");
 }

@@ -1,41 +1,26 @@
 //! Who sees which payments.
 
-use axum::body::Body;
-use axum::http::{Request, StatusCode, header};
-use http_body_util::BodyExt as _;
+use axum::http::{Request, StatusCode};
 use quickbite_auth::{Identity, Role};
 use quickbite_events::Outgoing;
 use quickbite_events::command::payment::Authorize;
 use quickbite_http::Health;
-use quickbite_http::testing::{TestGateway, identity};
-use quickbite_payment::api;
-use quickbite_payment::config::SERVICE;
+use quickbite_http::testing::{TestGateway, ask, identity};
 use quickbite_payment::state::AppState;
+use quickbite_payment::{SERVICE, router};
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use crate::stage::{Stage, capture, total};
 
 async fn get(stage: &Stage, who: Option<&Identity>, path: &str) -> (StatusCode, Value) {
     let gateway = TestGateway::before(SERVICE.name);
-    let routes = api(AppState {
+    let routes = router(AppState {
         pool: stage.pool.clone(),
     });
     let app = quickbite_http::app(SERVICE, &Health::new(), Some(gateway.verifier()), routes);
-    let request = Request::get(path)
-        .header(header::AUTHORIZATION, gateway.authorization(who))
-        .body(Body::empty())
-        .expect("a request");
-    let response = app.oneshot(request).await.expect("an answer");
-    let status = response.status();
-    let bytes = response
-        .into_body()
-        .collect()
-        .await
-        .expect("a body")
-        .to_bytes();
-    (status, serde_json::from_slice(&bytes).expect("JSON"))
+    let answer = ask(&app, gateway.pass_on(Request::get(path), who, None)).await;
+    (answer.status, answer.body)
 }
 
 async fn pay(stage: &Stage, customer: &Identity) -> Uuid {

@@ -1,7 +1,6 @@
 //! payment-service against a real PostgreSQL and RabbitMQ, with the sandbox provider.
 
 mod broker;
-mod document;
 mod listing;
 mod paying;
 mod stage;

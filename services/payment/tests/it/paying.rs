@@ -3,6 +3,7 @@
 use futures::future::join_all;
 use quickbite_events::command::payment::PaymentAuthorized;
 use quickbite_events::{Outcome, Reply};
+use quickbite_http::testing::eventually;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -70,17 +71,10 @@ async fn a_provider_without_an_answer_fails_the_payment_and_the_hold_is_released
     let reply = stage.answer(&authorize(order, "tok_timeout")).await;
     assert_eq!(code(&reply), "payment_timeout");
     assert_eq!(stage.status(order).await, "failed");
-    for _ in 0..100 {
-        if stage.effect("void").await.0 == 1 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    assert_eq!(
-        stage.effect("void").await,
-        (1, total()),
-        "nobody asked for it, yet it is released"
-    );
+    eventually("nobody asked for it, yet it is released", async || {
+        stage.effect("void").await == (1, total())
+    })
+    .await;
     assert_eq!(stage.answer(&void(order)).await.outcome, Outcome::Ok);
     assert_eq!(stage.effect("void").await.0, 1);
     assert_eq!(stage.facts().await, ["payment.failed"]);

@@ -1,13 +1,12 @@
 //! payment-service on a database of its own, commanded as order-service commands it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use jiff::SignedDuration;
-use quickbite_auth::Clock;
 use quickbite_events::command::payment::{Authorize, Capture, Refund, Void};
+use quickbite_events::testing::outbox;
 use quickbite_events::{Envelope, Handler as _, Message, Outgoing, Reply};
+use quickbite_http::testing::{MovableClock, appears};
 use quickbite_payment::events::Commands;
 use quickbite_payment::provider::Provider;
 use quickbite_payment::provider::sandbox::Sandbox;
@@ -16,14 +15,13 @@ use quickbite_payment::teller::{Patience, Teller};
 use quickbite_postgres::testing::fresh_database;
 use rust_decimal::Decimal;
 use sqlx::PgPool;
-use sqlx::types::Json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub(crate) struct Stage {
     pub(crate) pool: PgPool,
     pub(crate) teller: Teller,
-    offset: Arc<AtomicI64>,
+    time: MovableClock,
 }
 
 impl Stage {
@@ -35,30 +33,19 @@ impl Stage {
 
     /// A process on this database, with its worker running.
     pub(crate) fn on(pool: PgPool, provider: Arc<dyn Provider>) -> Self {
-        let offset = Arc::new(AtomicI64::new(0));
-        let clock = {
-            let (system, offset) = (Clock::system(), Arc::clone(&offset));
-            Clock::from_fn(move || {
-                system.now() + SignedDuration::from_secs(offset.load(Ordering::SeqCst))
-            })
-        };
+        let time = MovableClock::default();
         let patience = Patience {
             timeout: Duration::from_secs(1),
             authorize_attempts: 4,
         };
-        let teller = Teller::new(pool.clone(), provider, clock, patience);
-        let working = teller.clone();
-        tokio::spawn(async move { working.run(CancellationToken::new()).await });
-        Self {
-            pool,
-            teller,
-            offset,
-        }
+        let teller = Teller::new(pool.clone(), provider, time.clock(), patience);
+        tokio::spawn(teller.clone().run(CancellationToken::new()));
+        Self { pool, teller, time }
     }
 
     /// Time passes: leases run out.
     pub(crate) fn pass(&self, seconds: i64) {
-        self.offset.fetch_add(seconds, Ordering::SeqCst);
+        self.time.pass(seconds);
     }
 
     pub(crate) async fn give(&self, command: &Envelope) {
@@ -75,17 +62,12 @@ impl Stage {
     }
 
     pub(crate) async fn reply(&self, command: &Envelope) -> Reply {
-        for _ in 0..200 {
-            if let Some(reply) = self.replies(command).await.pop() {
-                return reply;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("no reply to {} within ten seconds", command.kind);
+        let what = format!("a reply to {}", command.kind);
+        appears(&what, async || self.replies(command).await.pop()).await
     }
 
     pub(crate) async fn replies(&self, command: &Envelope) -> Vec<Reply> {
-        let told = self.told().await;
+        let told = outbox(&self.pool).await;
         let replies = told
             .iter()
             .filter(|message| message.routing_key == "reply.order");
@@ -97,18 +79,9 @@ impl Stage {
 
     /// The keys of the facts told so far, in order.
     pub(crate) async fn facts(&self) -> Vec<String> {
-        let keys = self
-            .told()
-            .await
-            .into_iter()
-            .map(|message| message.routing_key);
+        let told = outbox(&self.pool).await;
+        let keys = told.into_iter().map(|message| message.routing_key);
         keys.filter(|key| key.starts_with("payment.")).collect()
-    }
-
-    async fn told(&self) -> Vec<Outgoing> {
-        let told = sqlx::query_scalar("SELECT message FROM outbox ORDER BY position");
-        let told: Vec<Json<Outgoing>> = told.fetch_all(&self.pool).await.expect("messages");
-        told.into_iter().map(|message| message.0).collect()
     }
 
     /// How often the provider did this, and for how much in all.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quickbite_events::Outcome;
+use quickbite_http::testing::eventually;
 use quickbite_payment::provider::sandbox::Sandbox;
 use quickbite_payment::provider::{Answer, Provider, ProviderError, Request};
 use quickbite_payment::store::MIGRATIONS;
@@ -42,9 +43,7 @@ async fn a_call_whose_process_died_is_finished_by_another_with_one_effect() {
     let order = Uuid::now_v7();
     let command = authorize(order, "tok_ok");
     dying.give(&command).await;
-    while !struck.load(Ordering::SeqCst) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("the process died", async || struck.load(Ordering::SeqCst)).await;
     assert!(dying.replies(&command).await.is_empty());
 
     let next = Stage::on(pool, Arc::new(sandbox));

@@ -14,6 +14,7 @@ pub mod tickets;
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Collection, Database};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -77,6 +78,15 @@ impl Mongo {
         let client = Client::with_options(options).map_err(|_| MongoConfigError)?;
         let database = client.database(named.as_deref().unwrap_or(DATABASE));
         Ok(Self { client, database })
+    }
+
+    /// The health check: the database answers, and its schema is the one that this binary needs.
+    pub fn probe(&self) -> impl Fn() -> BoxFuture<'static, anyhow::Result<()>> + use<> {
+        let mongo = self.clone();
+        move || {
+            let mongo = mongo.clone();
+            Box::pin(async move { migrate::schema_ready(&mongo).await })
+        }
     }
 
     /// The database, for tests that look behind the service.

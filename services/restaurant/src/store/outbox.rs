@@ -98,17 +98,19 @@ impl Outbox {
         self.woken.notify_one();
     }
 
-    /// Sends until cancelled: woken by commits of this process, and by a tick for what others left.
+    /// Sends until cancelled, and then what is there: woken by commits of this process, and by a tick for what others left.
     pub async fn relay(self, broker: Broker, clock: Clock, cancel: CancellationToken) {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => {}
                 () = self.woken.notified() => {}
                 _ = tick.tick() => self.report_age(&clock).await,
             }
-            while !cancel.is_cancelled() && broker.is_connected() {
+            // Asked before the last look: what was committed until then is sent.
+            let ending = cancel.is_cancelled();
+            while broker.is_connected() {
                 match self.send_batch(&broker, &clock).await {
                     Ok(BATCH..) => {}
                     Ok(_) => break,
@@ -119,6 +121,9 @@ impl Outbox {
                         break;
                     }
                 }
+            }
+            if ending {
+                return;
             }
         }
     }

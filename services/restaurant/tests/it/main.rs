@@ -1,6 +1,5 @@
 //! restaurant-service against a real MongoDB, Redis and RabbitMQ.
 
-mod document;
 mod messaging;
 mod migrating;
 mod reading;

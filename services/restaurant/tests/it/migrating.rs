@@ -74,5 +74,5 @@ async fn a_database_without_migration_is_not_ready() {
         .await
         .expect("a URI");
     let error = schema_ready(&mongo).await.expect_err("not ready");
-    assert_eq!(error.to_string(), "the database is not migrated");
+    assert_eq!(error.to_string(), "the database is not migrated yet");
 }

@@ -5,21 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::http::{Method, Request};
 use futures::TryStreamExt as _;
-use http_body_util::BodyExt as _;
 use mongodb::bson::{Document, doc};
-use quickbite_auth::{Clock, Identity, Role};
+use quickbite_auth::{Identity, Role};
 use quickbite_events::Outgoing;
-use quickbite_http::Health;
-use quickbite_http::testing::{TestGateway, identity};
+use quickbite_http::testing::{self, TestGateway, identity};
+pub(crate) use quickbite_http::testing::{Answer, eventually};
+use quickbite_http::{Clock, Health};
 use quickbite_resilience::cache::CacheAside;
 use quickbite_resilience::{Redis, SystemClock};
-use quickbite_restaurant::api;
 use quickbite_restaurant::catalogue::Catalogue;
 use quickbite_restaurant::catalogue::keys::CacheTtl;
-use quickbite_restaurant::config::SERVICE;
 use quickbite_restaurant::state::AppState;
 use quickbite_restaurant::store::Mongo;
 use quickbite_restaurant::store::idempotency::MongoIdempotency;
@@ -27,9 +24,9 @@ use quickbite_restaurant::store::migrate::ensure_schema;
 use quickbite_restaurant::store::outbox::Outbox;
 use quickbite_restaurant::store::restaurants::RestaurantStore;
 use quickbite_restaurant::store::tickets::TicketStore;
+use quickbite_restaurant::{SERVICE, router};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
 use uuid::Uuid;
 
 /// Databases that earlier tests left, dropped once they are this old: longer than any test runs, short
@@ -49,35 +46,6 @@ pub(crate) struct Stage {
     pub(crate) router: Router,
     pub(crate) gateway: TestGateway,
     pub(crate) owner: Identity,
-}
-
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Value,
-}
-
-impl Answer {
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().expect("text"))
-    }
-
-    pub(crate) fn text(&self, pointer: &str) -> &str {
-        self.body
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    }
-
-    pub(crate) fn ids(&self) -> Vec<&str> {
-        let items = self.body["items"].as_array().expect("items");
-        items
-            .iter()
-            .map(|item| item["id"].as_str().expect("an id"))
-            .collect()
-    }
 }
 
 impl Stage {
@@ -118,8 +86,8 @@ impl Stage {
             search: 120,
         };
         let catalogue = Catalogue::new(restaurants, cache, ttl, clock.clone());
-        let idempotency = Arc::new(MongoIdempotency::new(&mongo, clock.clone()));
-        let routes = api(AppState { catalogue, clock }, idempotency);
+        let answers = MongoIdempotency::new(&mongo, clock.clone());
+        let routes = router(AppState { catalogue, clock }, answers);
         let router = quickbite_http::app(SERVICE, &Health::new(), Some(gateway.verifier()), routes);
         Self {
             mongo,
@@ -151,35 +119,12 @@ impl Stage {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Answer {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::AUTHORIZATION, self.gateway.authorization(who));
+        let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let body = match body {
-            Some(json) => {
-                request = request.header(header::CONTENT_TYPE, "application/json");
-                Body::from(json.to_string())
-            }
-            None => Body::empty(),
-        };
-        let request = request.body(body).expect("a request");
-        let response = self
-            .router
-            .clone()
-            .oneshot(request)
-            .await
-            .expect("an answer");
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.expect("a body").to_bytes();
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        }
+        let request = self.gateway.pass_on(request, who, body.as_ref());
+        testing::ask(&self.router, request).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -256,16 +201,6 @@ pub(crate) fn unique_word() -> String {
         .bytes()
         .map(|b| letter(b.wrapping_sub(b'0')))
         .collect()
-}
-
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
-    for _ in 0..200 {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("not within ten seconds: {what}");
 }
 
 async fn drop_leftovers(mongo: &Mongo) {

@@ -3,6 +3,7 @@
 //! The client's own recovery is off: pending confirms fail in it and `basic_publish` can hang when the broker stops.
 //! A task rebuilds the whole connection instead, declares the topology, and offers it to publishers and consumers.
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,15 +124,12 @@ impl Broker {
             .is_some_and(|link| link.connection.status().connected())
     }
 
-    /// The health check: an error sentence when not connected.
-    ///
-    /// # Errors
-    /// [`PublishError::Disconnected`].
-    pub async fn health(&self) -> Result<(), PublishError> {
-        if self.is_connected() {
-            Ok(())
-        } else {
-            Err(PublishError::Disconnected)
+    /// The health check: connected now, or [`PublishError::Disconnected`].
+    pub fn probe(&self) -> impl Fn() -> Ready<Result<(), PublishError>> + use<> {
+        let broker = self.clone();
+        move || {
+            let connected = broker.is_connected().then_some(());
+            ready(connected.ok_or(PublishError::Disconnected))
         }
     }
 

@@ -87,7 +87,7 @@ impl Broker {
     /// Reads `queue` until cancelled, `prefetch` messages at a time, across reconnects. What is being handled when
     /// `cancel` fires is finished first.
     pub async fn consume<H: Handler>(
-        &self,
+        self,
         queue: &str,
         prefetch: u16,
         handler: H,

@@ -12,6 +12,8 @@ pub mod inbox;
 pub mod outbox;
 pub mod payload;
 pub mod relay;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod topology;
 
 pub use broker::{AmqpArgs, Broker, PublishError};

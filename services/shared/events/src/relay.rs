@@ -40,7 +40,7 @@ impl Relay {
         }
     }
 
-    /// Sends until cancelled: woken by commits, and by a tick for what an outage left.
+    /// Sends until cancelled, and then what is there: woken by commits, and by a tick for what an outage left.
     pub async fn run(self, cancel: CancellationToken) {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -48,24 +48,25 @@ impl Relay {
         let mut listener = None;
         loop {
             tokio::select! {
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => {}
                 () = woken(&mut listener, &self.pool) => {}
                 _ = tick.tick() => self.report_age().await,
                 _ = housekeeping.tick() => self.forget_old().await,
             }
-            if let Err(error) = self.drain(&cancel).await {
+            // Asked before the last look: what was committed until then is sent.
+            let ending = cancel.is_cancelled();
+            if let Err(error) = self.drain().await {
                 tracing::warn!(service = self.service, %error, "the outbox cannot be read");
                 sleep(TICK).await;
+            }
+            if ending {
+                return;
             }
         }
     }
 
-    async fn drain(&self, cancel: &CancellationToken) -> Result<(), sqlx::Error> {
-        while !cancel.is_cancelled() && self.broker.is_connected() {
-            if self.send_batch().await? < BATCH {
-                break;
-            }
-        }
+    async fn drain(&self) -> Result<(), sqlx::Error> {
+        while self.broker.is_connected() && self.send_batch().await? == BATCH {}
         Ok(())
     }
 

@@ -75,33 +75,40 @@ impl Health {
 
     /// Adds something that must work for the process to be ready.
     #[must_use]
-    pub fn check<F, R>(self, name: &'static str, run: F) -> Self
+    pub fn check<F, R, E>(self, name: &'static str, run: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = anyhow::Result<()>> + Send + 'static,
+        R: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<anyhow::Error>,
     {
         self.add(name, true, run)
     }
 
     /// Adds something that the process can do without: `degraded` in `/health`, but ready.
     #[must_use]
-    pub fn optional<F, R>(self, name: &'static str, run: F) -> Self
+    pub fn optional<F, R, E>(self, name: &'static str, run: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = anyhow::Result<()>> + Send + 'static,
+        R: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<anyhow::Error>,
     {
         self.add(name, false, run)
     }
 
-    fn add<F, R>(mut self, name: &'static str, required: bool, run: F) -> Self
+    fn add<F, R, E>(mut self, name: &'static str, required: bool, run: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = anyhow::Result<()>> + Send + 'static,
+        R: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<anyhow::Error>,
     {
+        let run = move || -> CheckFuture {
+            let answer = run();
+            Box::pin(async { answer.await.map_err(Into::into) })
+        };
         self.checks.push(Check {
             name,
             required,
-            run: Arc::new(move || Box::pin(run())),
+            run: Arc::new(run),
         });
         self
     }

@@ -6,22 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 /// How long the health check waits for its own process.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// A token that is cancelled on SIGTERM or SIGINT. Needs a tokio runtime.
-#[must_use]
-pub fn on_signal() -> CancellationToken {
-    let token = CancellationToken::new();
-    let cancel = token.clone();
-    tokio::spawn(async move {
-        signalled().await;
-        cancel.cancel();
-    });
-    token
-}
 
 /// Waits for SIGTERM or SIGINT.
 pub(crate) async fn signalled() {
@@ -39,8 +26,7 @@ pub(crate) async fn signalled() {
 }
 
 /// Asks this machine's own `/livez` on the port of `addr`: success when it answers 200.
-#[must_use]
-pub fn healthcheck(addr: SocketAddr) -> ExitCode {
+pub(crate) fn healthcheck(addr: SocketAddr) -> ExitCode {
     match probe(addr.port()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

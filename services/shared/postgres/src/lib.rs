@@ -12,5 +12,5 @@ pub mod testing;
 
 pub use error::{is_unavailable, is_unique_violation, problem};
 pub use idempotency::{PgIdempotency, scope_key};
-pub use migrate::{MigrateError, migrate, schema_ready};
-pub use pool::{PostgresArgs, connect_lazy, health};
+pub use migrate::{MigrateError, NotReady, migrate, probe};
+pub use pool::{PostgresArgs, connect_lazy};

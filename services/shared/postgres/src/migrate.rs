@@ -1,5 +1,6 @@
 //! Makes a service's role, database and schema. Repeating it changes nothing; two at once wait for each other.
 
+use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::{Migrate, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -63,14 +64,34 @@ pub(crate) async fn run(connection: &mut PgConnection, own: &Migrator) -> Result
         .map_err(MigrateError::Migrate)
 }
 
-/// Whether all migrations that this binary knows have run. A service is unready while not.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn schema_ready(pool: &PgPool, own: &Migrator) -> Result<bool, sqlx::Error> {
+/// Why a service cannot work on its database now.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// A migration that this binary knows has not run.
+    #[error("the database is not migrated yet")]
+    NotMigrated,
+    /// The database does not answer.
+    #[error("the database does not answer")]
+    Away(#[from] sqlx::Error),
+}
+
+/// The health check of a service on `pool`: the database answers, and all migrations that this binary knows have run.
+pub fn probe(
+    pool: &PgPool,
+    own: &'static Migrator,
+) -> impl Fn() -> BoxFuture<'static, Result<(), NotReady>> + use<> {
+    let pool = pool.clone();
+    move || {
+        let pool = pool.clone();
+        Box::pin(async move { ready(&pool, own).await })
+    }
+}
+
+async fn ready(pool: &PgPool, own: &Migrator) -> Result<(), NotReady> {
     let mut connection = pool.acquire().await?;
-    Ok(applied(&mut connection, &shared(), SHARED_TABLE).await?
-        && applied(&mut connection, own, "_sqlx_migrations").await?)
+    let migrated = applied(&mut connection, &shared(), SHARED_TABLE).await?
+        && applied(&mut connection, own, "_sqlx_migrations").await?;
+    migrated.then_some(()).ok_or(NotReady::NotMigrated)
 }
 
 fn shared() -> Migrator {

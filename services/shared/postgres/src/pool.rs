@@ -38,14 +38,6 @@ pub fn connect_lazy(args: &PostgresArgs) -> Result<PgPool, sqlx::Error> {
         .connect_lazy_with(options))
 }
 
-/// The health check: one round trip.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn health(pool: &PgPool) -> Result<(), sqlx::Error> {
-    sqlx::query("SELECT 1").execute(pool).await.map(drop)
-}
-
 /// The connect options of `url`, with the server-side limits.
 pub(crate) fn options(url: &SecretString) -> Result<PgConnectOptions, sqlx::Error> {
     let options: PgConnectOptions = url

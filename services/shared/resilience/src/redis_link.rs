@@ -5,6 +5,7 @@
 //! callers fail at once while there is no link, and a link is thrown away on a broken socket, on
 //! `READONLY`, and after three time-outs in a row.
 
+use std::future::{Ready, ready};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -85,6 +86,12 @@ impl Redis {
     /// Whether there is a connection that has not failed.
     pub fn is_up(&self) -> bool {
         self.inner.link.borrow().is_some()
+    }
+
+    /// The health check: connected now, or [`RedisAway::Down`].
+    pub fn probe(&self) -> impl Fn() -> Ready<Result<(), RedisAway>> + use<> {
+        let redis = self.clone();
+        move || ready(redis.is_up().then_some(()).ok_or(RedisAway::Down))
     }
 
     /// Waits until there is a connection.

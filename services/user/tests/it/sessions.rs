@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use http::Method;
+use quickbite_http::testing::eventually;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -183,14 +184,7 @@ async fn what_redis_missed_is_announced_by_the_loop() {
     assert!(!world.is_revoked(session).await);
     let stop = CancellationToken::new();
     let running = tokio::spawn(world.state.announcer.clone().run(stop.clone()));
-    let announced = async {
-        while !world.is_revoked(session).await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(5), announced)
-        .await
-        .expect("announced");
+    eventually("it is announced", async || world.is_revoked(session).await).await;
     stop.cancel();
     running.await.unwrap();
     assert_eq!(world.state.store.unannounced().await.unwrap(), []);

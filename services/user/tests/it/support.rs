@@ -1,26 +1,24 @@
 //! A user-service of its own for each test: own database, real Redis, a gateway in front.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::BodyExt;
-use jiff::{SignedDuration, Timestamp};
-use quickbite_auth::{AccessTokens, Clock, Identity, SigningKey, SigningKeys};
+use http::{Method, Request};
+use jiff::Timestamp;
+use quickbite_auth::{AccessTokens, Identity, SigningKey, SigningKeys};
+use quickbite_events::testing::outbox;
 use quickbite_http::Health;
-use quickbite_http::testing::TestGateway;
+pub(crate) use quickbite_http::testing::Answer;
+use quickbite_http::testing::{MovableClock, TestGateway, ask};
 use quickbite_resilience::Redis;
 use quickbite_user::config::TokenArgs;
 use quickbite_user::passwords::Passwords;
 use quickbite_user::revocations::Announcer;
 use quickbite_user::state::AppState;
-use quickbite_user::{MIGRATIONS, SERVICE, routes};
+use quickbite_user::{MIGRATIONS, SERVICE, router};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tower::ServiceExt;
 use uuid::Uuid;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -35,14 +33,7 @@ pub(crate) struct World {
     pub(crate) pool: PgPool,
     pub(crate) redis: Redis,
     tokens: AccessTokens,
-    later: Arc<AtomicI64>,
-}
-
-/// An answer.
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Value,
+    time: MovableClock,
 }
 
 /// Somebody who is signed in.
@@ -62,13 +53,8 @@ impl World {
         tokio::time::timeout(Duration::from_secs(5), redis.ready())
             .await
             .expect("the test Redis answers");
-        let later = Arc::new(AtomicI64::new(0));
-        let clock = {
-            let later = Arc::clone(&later);
-            Clock::from_fn(move || {
-                Clock::system().now() + SignedDuration::from_secs(later.load(Ordering::Relaxed))
-            })
-        };
+        let time = MovableClock::default();
+        let clock = time.clock();
         let key = SigningKey::generate(Timestamp::UNIX_EPOCH).unwrap();
         let keys = SigningKeys::new(&[key]).unwrap();
         let public = keys.public_jwks();
@@ -95,7 +81,7 @@ impl World {
             clock.clone(),
         );
         let gateway = TestGateway::before(SERVICE.name);
-        let (routes, _) = routes::router(state.clone());
+        let routes = router(state.clone());
         Self {
             app: quickbite_http::app(SERVICE, &Health::new(), Some(gateway.verifier()), routes),
             gateway,
@@ -103,13 +89,13 @@ impl World {
             pool,
             redis,
             tokens: AccessTokens::verifier(public, "quickbite", "quickbite", clock),
-            later,
+            time,
         }
     }
 
     /// Lets time pass.
     pub(crate) fn wait(&self, seconds: i64) {
-        self.later.fetch_add(seconds, Ordering::Relaxed);
+        self.time.pass(seconds);
     }
 
     pub(crate) async fn call(
@@ -129,14 +115,8 @@ impl World {
         request: http::request::Builder,
         body: Option<Value>,
     ) -> Answer {
-        let request = request.header("authorization", self.gateway.authorization(caller));
-        let request = match body {
-            Some(json) => request
-                .header("content-type", "application/json")
-                .body(Body::from(json.to_string())),
-            None => request.body(Body::empty()),
-        };
-        self.raw(request.unwrap()).await
+        self.raw(self.gateway.pass_on(request, caller, body.as_ref()))
+            .await
     }
 
     pub(crate) fn authorization(&self, caller: &Identity) -> String {
@@ -144,15 +124,7 @@ impl World {
     }
 
     pub(crate) async fn raw(&self, request: Request<Body>) -> Answer {
-        let response = self.app.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        }
+        ask(&self.app, request).await
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
@@ -215,20 +187,10 @@ impl World {
 
     /// The facts that wait in the outbox, oldest first: type, subject, sequence, data.
     pub(crate) async fn facts(&self) -> Vec<(String, Uuid, i64, Value)> {
-        let rows: Vec<Value> = sqlx::query_scalar("SELECT message FROM outbox ORDER BY position")
-            .fetch_all(&self.pool)
-            .await
-            .unwrap();
-        rows.into_iter()
-            .map(|row| {
-                let envelope = &row["envelope"];
-                (
-                    envelope["type"].as_str().unwrap().to_owned(),
-                    envelope["subject"].as_str().unwrap().parse().unwrap(),
-                    envelope["sequence"].as_str().unwrap().parse().unwrap(),
-                    envelope["data"].clone(),
-                )
-            })
+        let facts = outbox(&self.pool).await.into_iter();
+        facts
+            .map(|fact| fact.envelope)
+            .map(|fact| (fact.kind, fact.subject, fact.sequence.unwrap(), fact.data))
             .collect()
     }
 

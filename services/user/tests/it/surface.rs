@@ -139,13 +139,3 @@ async fn the_public_keys_verify_what_was_issued() {
     );
     assert!(!answer.body.to_string().contains("pkcs8"));
 }
-
-#[tokio::test]
-async fn the_served_document_is_the_checked_in_one() {
-    let text = quickbite_http::openapi::render(&quickbite_user::routes::document()).unwrap();
-    let checked_in = include_str!("../../openapi.json");
-    assert!(
-        text == checked_in,
-        "services/user/openapi.json is out of date: make generate"
-    );
-}

@@ -6,6 +6,7 @@ use anyhow::anyhow;
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
 use quickbite_events::topology::DELIVERY_LIMIT;
 use quickbite_events::{Broker, Exchange, HandlerError, queue};
+use quickbite_http::testing::appears;
 
 use crate::stage::{Counting, Stage, amqp_url, eventually, fact};
 
@@ -13,7 +14,7 @@ const QUEUE: &str = queue::NOTIFICATION_FACTS;
 
 fn consume(stage: &Stage, broker: &Broker, handler: &Counting) {
     let (broker, handler, cancel) = (broker.clone(), handler.clone(), stage.cancel.clone());
-    tokio::spawn(async move { broker.consume(QUEUE, 8, handler, cancel).await });
+    tokio::spawn(broker.consume(QUEUE, 8, handler, cancel));
 }
 
 async fn channel() -> (lapin::Connection, lapin::Channel) {
@@ -29,18 +30,12 @@ async fn channel() -> (lapin::Connection, lapin::Channel) {
 async fn dead_letter(stage: &Stage) -> Vec<u8> {
     let (_connection, channel) = channel().await;
     let dead = format!("{}.dead", stage.topology.queue(QUEUE));
-    for _ in 0..200 {
+    appears("a message in .dead", async || {
         let options = BasicGetOptions { no_ack: true };
-        if let Some(message) = channel
-            .basic_get(dead.as_str().into(), options)
-            .await
-            .unwrap()
-        {
-            return message.delivery.data.clone();
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("nothing arrived in {dead}");
+        let got = channel.basic_get(dead.as_str().into(), options);
+        Some(got.await.unwrap()?.delivery.data)
+    })
+    .await
 }
 
 #[tokio::test]

@@ -14,11 +14,7 @@ fn relay(stage: &Stage, broker: &Broker) {
 
 fn consume(stage: &Stage, broker: &Broker, handler: &Counting) {
     let (broker, handler, cancel) = (broker.clone(), handler.clone(), stage.cancel.clone());
-    tokio::spawn(async move {
-        broker
-            .consume(queue::NOTIFICATION_FACTS, 8, handler, cancel)
-            .await
-    });
+    tokio::spawn(broker.consume(queue::NOTIFICATION_FACTS, 8, handler, cancel));
 }
 
 #[tokio::test]
@@ -64,6 +60,18 @@ async fn the_relay_goes_on_after_the_broker_was_away() {
 
     eventually("the second effect", || async { stage.effects().await == 2 }).await;
     eventually("nothing is unsent", || async { stage.unsent().await == 0 }).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn what_is_committed_before_the_relay_is_told_to_end_is_still_sent() {
+    let stage = Stage::new().await;
+    let broker = stage.broker(amqp_url()).await;
+    stage.enqueue(&fact()).await;
+    stage.cancel.cancel();
+    let relay = Relay::new(stage.pool.clone(), broker, "test");
+    relay.run(stage.cancel.clone()).await;
+    assert_eq!(stage.unsent().await, 0);
     stage.end().await;
 }
 

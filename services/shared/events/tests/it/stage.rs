@@ -1,25 +1,20 @@
 //! A database and a set of exchanges and queues of a test's own.
 
-use std::env;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use quickbite_events::payload::user::Disabled;
+use quickbite_events::testing::remove;
+pub(crate) use quickbite_events::testing::url as amqp_url;
 use quickbite_events::{
     AmqpArgs, Broker, Envelope, Handler, HandlerError, Outgoing, Topology, inbox, outbox,
 };
+pub(crate) use quickbite_http::testing::eventually;
 use quickbite_postgres::testing::fresh_database;
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-
-pub(crate) const AMQP_URL: &str = "TEST_AMQP_URL";
-
-pub(crate) fn amqp_url() -> String {
-    env::var(AMQP_URL).unwrap_or_else(|_| panic!("{AMQP_URL} must name a RabbitMQ for this test"))
-}
 
 pub(crate) struct Stage {
     pub(crate) pool: PgPool,
@@ -86,12 +81,7 @@ impl Stage {
     /// Ends what runs and removes the exchanges and queues.
     pub(crate) async fn end(self) {
         self.cancel.cancel();
-        let connection =
-            lapin::Connection::connect(&amqp_url(), lapin::ConnectionProperties::default())
-                .await
-                .unwrap();
-        let channel = connection.create_channel().await.unwrap();
-        self.topology.delete(&channel).await.unwrap();
+        remove(&self.topology).await;
     }
 }
 
@@ -135,14 +125,4 @@ impl Handler for Counting {
         transaction.commit().await?;
         Ok(())
     }
-}
-
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, check: impl Fn() -> F) {
-    for _ in 0..600 {
-        if check().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("not within 30 s: {what}");
 }

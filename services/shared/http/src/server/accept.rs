@@ -39,7 +39,7 @@ const DRAIN_CAP: Duration = Duration::from_secs(25);
 ///
 /// # Errors
 /// When an address cannot be listened on.
-pub async fn serve(
+pub(crate) async fn serve(
     service: Service,
     args: ServerArgs,
     health: Health,
@@ -59,7 +59,7 @@ pub async fn serve(
 ///
 /// # Errors
 /// None at present.
-pub async fn serve_on(
+pub(crate) async fn serve_on(
     listener: TcpListener,
     service: Service,
     args: ServerArgs,

@@ -10,6 +10,8 @@ pub struct Service {
     pub name: &'static str,
     /// Its version, `env!("CARGO_PKG_VERSION")`.
     pub version: &'static str,
+    /// One sentence about it, `env!("CARGO_PKG_DESCRIPTION")`.
+    pub about: &'static str,
 }
 
 impl Service {

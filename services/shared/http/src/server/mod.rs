@@ -7,9 +7,9 @@ pub(crate) mod instance;
 mod linger;
 mod observe;
 
-pub use accept::{serve, serve_on};
+pub(crate) use accept::{serve, serve_on};
 pub use app::app;
 pub use args::{ServerArgs, Service};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

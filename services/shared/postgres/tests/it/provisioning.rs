@@ -1,10 +1,11 @@
 //! What a migration Job does.
 
 use std::env;
+use std::sync::LazyLock;
 
 use clap::Parser;
 use quickbite_postgres::testing::ADMIN_URL;
-use quickbite_postgres::{PostgresArgs, connect_lazy, migrate, schema_ready};
+use quickbite_postgres::{NotReady, PostgresArgs, connect_lazy, migrate, probe};
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnection;
@@ -35,6 +36,8 @@ fn arguments(name: &str, password: &str) -> (PostgresArgs, Url) {
     (cli.postgres, url)
 }
 
+static NONE: LazyLock<Migrator> = LazyLock::new(|| Migrator::with_migrations(Vec::new()));
+
 fn name() -> String {
     // Its leading time lets leftovers be dropped.
     format!("test_{}", Uuid::now_v7().simple())
@@ -43,11 +46,10 @@ fn name() -> String {
 #[tokio::test]
 async fn a_migration_makes_role_database_and_tables_and_may_run_again() {
     let (args, _) = arguments(&name(), "it's a \"pass/word\"%");
-    let none = Migrator::with_migrations(Vec::new());
-    migrate(&args, &none).await.unwrap();
-    migrate(&args, &none).await.unwrap();
+    migrate(&args, &NONE).await.unwrap();
+    migrate(&args, &NONE).await.unwrap();
     let pool = connect_lazy(&args).unwrap();
-    assert!(schema_ready(&pool, &none).await.unwrap());
+    probe(&pool, &NONE)().await.expect("it is ready");
     for table in ["outbox", "inbox", "idempotency_keys"] {
         let there: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
             .bind(table)
@@ -61,16 +63,12 @@ async fn a_migration_makes_role_database_and_tables_and_may_run_again() {
 #[tokio::test]
 async fn a_new_password_takes_effect_with_the_next_migration() {
     let name = name();
-    let none = Migrator::with_migrations(Vec::new());
     let (before, old_url) = arguments(&name, "before");
-    migrate(&before, &none).await.unwrap();
+    migrate(&before, &NONE).await.unwrap();
     let (after, _) = arguments(&name, "after");
-    migrate(&after, &none).await.unwrap();
-    assert!(
-        schema_ready(&connect_lazy(&after).unwrap(), &none)
-            .await
-            .unwrap()
-    );
+    migrate(&after, &NONE).await.unwrap();
+    let ready = probe(&connect_lazy(&after).unwrap(), &NONE)().await;
+    ready.expect("the new password opens");
     assert!(
         PgConnection::connect(old_url.as_str()).await.is_err(),
         "the old password still works"
@@ -81,9 +79,8 @@ async fn a_new_password_takes_effect_with_the_next_migration() {
 async fn one_service_cannot_look_into_the_database_of_another() {
     let (one, mut url) = arguments(&name(), "one");
     let (other, other_url) = arguments(&name(), "other");
-    let none = Migrator::with_migrations(Vec::new());
-    migrate(&one, &none).await.unwrap();
-    migrate(&other, &none).await.unwrap();
+    migrate(&one, &NONE).await.unwrap();
+    migrate(&other, &NONE).await.unwrap();
     url.set_path(other_url.path());
     assert!(PgConnection::connect(url.as_str()).await.is_err());
 }
@@ -91,12 +88,16 @@ async fn one_service_cannot_look_into_the_database_of_another() {
 #[tokio::test]
 async fn a_database_without_its_migrations_is_not_ready() {
     let (args, url) = arguments(&name(), "pw");
-    let none = Migrator::with_migrations(Vec::new());
-    migrate(&args, &none).await.unwrap();
+    migrate(&args, &NONE).await.unwrap();
     let pool = connect_lazy(&args).unwrap();
     sqlx::raw_sql("DROP TABLE _shared_migrations")
         .execute(&pool)
         .await
         .unwrap();
-    assert!(!schema_ready(&pool, &none).await.unwrap(), "{}", url.path());
+    let ready = probe(&pool, &NONE)().await;
+    assert!(
+        matches!(ready, Err(NotReady::NotMigrated)),
+        "{}",
+        url.path()
+    );
 }

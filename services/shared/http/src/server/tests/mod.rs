@@ -6,45 +6,20 @@ mod surface;
 
 use axum::Router;
 use axum::body::Body;
-use http::{HeaderMap, Request, StatusCode};
-use http_body_util::BodyExt;
-use serde_json::Value;
-use tower::ServiceExt;
+use http::Request;
 
 use super::{Service, app};
 use crate::health::Health;
+use crate::testing::{Answer, ask as send};
 
-const SERVICE: Service = Service {
+pub(crate) const SERVICE: Service = Service {
     name: "order",
     version: "0.0.0",
+    about: "Orders",
 };
-
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Value,
-}
-
-impl Answer {
-    fn code(&self) -> &str {
-        self.body["code"].as_str().unwrap_or_default()
-    }
-}
 
 fn open_app(routes: Router) -> Router {
     app(SERVICE, &Health::new(), None, routes)
-}
-
-async fn send(app: &Router, request: Request<Body>) -> Answer {
-    let (parts, body) = app.clone().oneshot(request).await.unwrap().into_parts();
-    let bytes = body.collect().await.unwrap().to_bytes();
-    let body = serde_json::from_slice(&bytes)
-        .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes)));
-    Answer {
-        status: parts.status,
-        headers: parts.headers,
-        body,
-    }
 }
 
 fn get(path: &str) -> Request<Body> {

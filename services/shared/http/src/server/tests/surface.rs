@@ -269,7 +269,7 @@ async fn without_a_token_of_this_gateway_only_probes_are_answered() {
 async fn a_missing_dependency_makes_a_process_unready_but_not_dead() {
     let health = Health::new()
         .check("postgres", || async { anyhow::bail!("connection refused") })
-        .optional("redis", || async { Ok(()) });
+        .optional("redis", || async { anyhow::Ok(()) });
     let app = app(SERVICE, &health, None, Router::new());
     assert_eq!(send(&app, get("/livez")).await.status, 200);
     let ready = send(&app, get("/readyz")).await;
@@ -293,7 +293,7 @@ async fn an_optional_dependency_only_degrades() {
 
 #[tokio::test(start_paused = true)]
 async fn a_check_that_hangs_has_failed() {
-    let health = Health::new().check("postgres", std::future::pending);
+    let health = Health::new().check("postgres", std::future::pending::<anyhow::Result<()>>);
     let app = app(SERVICE, &health, None, Router::new());
     assert_eq!(send(&app, get("/readyz")).await.status, 503);
 }

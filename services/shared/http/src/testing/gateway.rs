@@ -1,9 +1,12 @@
-//! For tests of services: a gateway's side of internal tokens.
+//! A gateway's side of internal tokens.
 
+use axum::body::Body;
+use http::{Request, header};
 use jiff::Timestamp;
 use quickbite_auth::{
     Clock, Identity, InternalIssuer, InternalVerifier, Role, SigningKey, SigningKeys,
 };
+use serde_json::Value;
 use uuid::Uuid;
 
 /// Vouches for callers as the gateway does, with keys of its own.
@@ -45,6 +48,27 @@ impl TestGateway {
             .mint(caller, &self.audience)
             .expect("a generated key signs");
         format!("Bearer {token}")
+    }
+
+    /// The request as this gateway passes it on for `caller`, with a JSON body or none.
+    ///
+    /// # Panics
+    /// When the request cannot be built.
+    #[must_use]
+    pub fn pass_on(
+        &self,
+        request: http::request::Builder,
+        caller: Option<&Identity>,
+        body: Option<&Value>,
+    ) -> Request<Body> {
+        let request = request.header(header::AUTHORIZATION, self.authorization(caller));
+        let request = match body {
+            Some(json) => request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(json.to_string().into()),
+            None => request.body(Body::empty()),
+        };
+        request.expect("a request")
     }
 }
 
