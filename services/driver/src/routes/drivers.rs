@@ -97,7 +97,7 @@ pub(super) struct NearbyDriver {
 
 /// Free drivers around a point, nearest first.
 #[utoipa::path(get, path = "/api/drivers/nearby", tag = "drivers", params(Circle),
-    responses((status = 200, description = "items: NearbyDriver", body = [NearbyDriver])))]
+    responses((status = 200, body = Paged<NearbyDriver>)))]
 pub(super) async fn nearby(
     State(app): State<AppState>,
     _admin: Admin,

@@ -11,7 +11,7 @@ use crate::state::AppState;
 
 /// Open offers to the driver: at most one, since he is asked one thing at a time.
 #[utoipa::path(get, path = "/api/drivers/me/offers", tag = "drivers",
-    responses((status = 200, description = "items: OfferView", body = [OfferView])))]
+    responses((status = 200, body = Paged<OfferView>)))]
 pub(super) async fn offers(
     State(app): State<AppState>,
     courier: Courier,
@@ -30,7 +30,7 @@ pub(super) async fn offers(
 
 /// The driver's deliveries, newest first.
 #[utoipa::path(get, path = "/api/drivers/me/deliveries", tag = "drivers", params(Page),
-    responses((status = 200, description = "items: DeliveryView", body = [DeliveryView])))]
+    responses((status = 200, body = Paged<DeliveryView>)))]
 pub(super) async fn deliveries(
     State(app): State<AppState>,
     courier: Courier,

@@ -50,12 +50,11 @@ pub(crate) struct Window {
     get,
     path = "/api/admin/circuits",
     tag = "gateway",
-    security(("bearer" = [])),
     responses(
         (status = 200, body = Circuits),
-        (status = 401, body = quickbite_http::ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = quickbite_http::ProblemBody, content_type = "application/problem+json"),
-        (status = 429, body = quickbite_http::ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = quickbite_http::ProblemBody),
+        (status = 403, body = quickbite_http::ProblemBody),
+        (status = 429, body = quickbite_http::ProblemBody),
     )
 )]
 pub(crate) async fn circuits(

@@ -82,6 +82,7 @@ impl Reports {
     get,
     path = "/health",
     tag = "gateway",
+    security(()),
     responses((status = 200, body = Report), (status = 503, body = Report))
 )]
 pub(crate) async fn health(State(gateway): State<Arc<Gateway>>) -> Response {

@@ -12,7 +12,6 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::routing::{MethodRouter, any, get};
 use utoipa::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::gateway::Gateway;
@@ -27,23 +26,15 @@ use crate::routing::Upstream;
         description = "Order food, cook it, deliver it, get paid for it."
     ),
     paths(health::health, circuits::circuits),
-    components(schemas(quickbite_http::ProblemBody)),
-    modifiers(&BearerScheme)
+    modifiers(&Completed)
 )]
 struct Own;
 
-struct BearerScheme;
+struct Completed;
 
-impl utoipa::Modify for BearerScheme {
+impl utoipa::Modify for Completed {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let bearer = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("JWT")
-            .build();
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        quickbite_http::openapi::complete(document);
     }
 }
 

@@ -1,4 +1,5 @@
 use quickbite_auth::Role;
+use quickbite_http::testing::dangling;
 use serde_json::json;
 
 use crate::support::{Backend, before, eventually};
@@ -129,6 +130,7 @@ async fn the_document_is_the_union_of_what_the_services_say() {
         assert!(document["paths"][path].is_object(), "{path}");
     }
     assert_eq!(document["components"]["schemas"]["Order"]["type"], "object");
+    assert_eq!(dangling(&document, &document), Vec::<&str>::new());
 }
 
 #[tokio::test]

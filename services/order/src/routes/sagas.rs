@@ -66,6 +66,7 @@ impl SagaState {
 #[into_params(parameter_in = Query)]
 pub(super) struct SagaQuery {
     /// Only in this state.
+    #[param(inline)]
     state: Option<SagaState>,
 }
 

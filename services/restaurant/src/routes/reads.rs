@@ -29,7 +29,7 @@ pub(super) struct Filter {
 }
 
 /// All restaurants, newest first.
-#[utoipa::path(get, path = "/api/restaurants", tag = "restaurants", params(Filter, Page),
+#[utoipa::path(get, path = "/api/restaurants", tag = "restaurants", security(()), params(Filter, Page),
     responses((status = 200, body = RestaurantPage, headers(("x-cache" = String))),
               (status = 422, body = ProblemBody)))]
 pub(super) async fn list(
@@ -51,7 +51,7 @@ pub(super) struct Words {
 }
 
 /// Restaurants by words, best match first.
-#[utoipa::path(get, path = "/api/restaurants/search", tag = "restaurants", params(Words, Page),
+#[utoipa::path(get, path = "/api/restaurants/search", tag = "restaurants", security(()), params(Words, Page),
     responses((status = 200, body = RestaurantPage, headers(("x-cache" = String))),
               (status = 422, body = ProblemBody)))]
 pub(super) async fn search(
@@ -106,7 +106,7 @@ impl Around {
 }
 
 /// Restaurants around a place, nearest first, each with `distanceMeters`.
-#[utoipa::path(get, path = "/api/restaurants/nearby", tag = "restaurants", params(Around, Page),
+#[utoipa::path(get, path = "/api/restaurants/nearby", tag = "restaurants", security(()), params(Around, Page),
     responses((status = 200, body = RestaurantPage), (status = 422, body = ProblemBody)))]
 pub(super) async fn nearby(
     State(app): State<AppState>,
@@ -131,7 +131,7 @@ pub(super) async fn mine(
 }
 
 /// One restaurant with its menu.
-#[utoipa::path(get, path = "/api/restaurants/{id}", tag = "restaurants", params(("id" = Uuid, Path)),
+#[utoipa::path(get, path = "/api/restaurants/{id}", tag = "restaurants", security(()), params(("id" = Uuid, Path)),
     responses((status = 200, body = RestaurantView, headers(("x-cache" = String), ("etag" = String))),
               (status = 404, body = ProblemBody)))]
 pub(super) async fn get(

@@ -81,6 +81,7 @@ fn not_blank(text: &str, (): &()) -> garde::Result {
 #[utoipa::path(
     get,
     path = "/api/users/me/addresses",
+    tag = "addresses",
     params(Page),
     responses((status = 200, body = Paged<AddressView>), (status = 401, body = ProblemBody))
 )]
@@ -100,6 +101,7 @@ pub(super) async fn list(
 #[utoipa::path(
     post,
     path = "/api/users/me/addresses",
+    tag = "addresses",
     request_body = NewAddress,
     responses((status = 201, body = AddressView), (status = 422, body = ProblemBody))
 )]
@@ -147,6 +149,7 @@ pub(super) async fn create(
 #[utoipa::path(
     patch,
     path = "/api/users/me/addresses/{id}",
+    tag = "addresses",
     params(("id" = Uuid, Path)),
     request_body = ChangeAddress,
     responses(
@@ -188,6 +191,7 @@ pub(super) async fn change(
 #[utoipa::path(
     delete,
     path = "/api/users/me/addresses/{id}",
+    tag = "addresses",
     params(("id" = Uuid, Path)),
     responses((status = 204), (status = 404, body = ProblemBody))
 )]

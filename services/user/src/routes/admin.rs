@@ -29,6 +29,7 @@ pub(super) struct Filter {
 #[utoipa::path(
     get,
     path = "/api/users",
+    tag = "users",
     params(Page, Filter),
     responses((status = 200, body = Paged<UserView>), (status = 403, body = ProblemBody))
 )]
@@ -54,6 +55,7 @@ pub(super) async fn list(
 #[utoipa::path(
     get,
     path = "/api/users/{id}",
+    tag = "users",
     params(("id" = Uuid, Path)),
     responses((status = 200, body = UserView), (status = 404, body = ProblemBody))
 )]
@@ -79,6 +81,7 @@ pub(super) struct ChangeUser {
 #[utoipa::path(
     patch,
     path = "/api/users/{id}",
+    tag = "users",
     params(("id" = Uuid, Path)),
     request_body = ChangeUser,
     responses(

@@ -10,6 +10,8 @@ use crate::state::AppState;
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",
+    tag = "users",
+    security(()),
     responses((status = 200, description = "A JSON Web Key Set"))
 )]
 pub(super) async fn jwks(State(app): State<AppState>) -> impl IntoResponse {

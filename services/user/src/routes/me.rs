@@ -19,6 +19,7 @@ use crate::store::ChangeError;
 #[utoipa::path(
     get,
     path = "/api/users/me",
+    tag = "users",
     responses((status = 200, body = UserView), (status = 401, body = ProblemBody))
 )]
 pub(super) async fn show(
@@ -52,6 +53,7 @@ fn even_null<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>
 #[utoipa::path(
     patch,
     path = "/api/users/me",
+    tag = "users",
     request_body = ChangeMe,
     responses(
         (status = 200, body = UserView),
@@ -112,6 +114,7 @@ pub(super) struct ChangePassword {
 #[utoipa::path(
     post,
     path = "/api/users/me/password",
+    tag = "users",
     request_body = ChangePassword,
     responses(
         (status = 204),

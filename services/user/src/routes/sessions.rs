@@ -76,6 +76,8 @@ impl Register {
 #[utoipa::path(
     post,
     path = "/api/users/register",
+    tag = "users",
+    security(()),
     request_body = Register,
     responses(
         (status = 201, body = SignedIn),
@@ -135,6 +137,8 @@ pub(super) struct Login {
 #[utoipa::path(
     post,
     path = "/api/users/login",
+    tag = "users",
+    security(()),
     request_body = Login,
     responses(
         (status = 200, body = SignedIn),
@@ -196,6 +200,8 @@ pub(super) struct Refresh {
 #[utoipa::path(
     post,
     path = "/api/users/refresh",
+    tag = "users",
+    security(()),
     request_body = Refresh,
     responses(
         (status = 200, body = SignedIn),
@@ -237,6 +243,7 @@ pub(super) async fn refresh(
 #[utoipa::path(
     post,
     path = "/api/users/logout",
+    tag = "users",
     responses((status = 204), (status = 401, body = ProblemBody))
 )]
 pub(super) async fn logout(

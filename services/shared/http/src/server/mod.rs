@@ -7,7 +7,9 @@ pub(crate) mod instance;
 mod linger;
 mod observe;
 
-pub(crate) use accept::{serve, serve_on};
+pub(crate) use accept::serve;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use accept::serve_on;
 pub use app::app;
 pub use args::{ServerArgs, Service};
 

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use quickbite_auth::InternalVerifier;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -46,10 +47,11 @@ pub async fn serve(
     address
 }
 
-/// Compares `checked_in`, the text of the service's `openapi.json`, with the document of its program.
+/// Compares `checked_in`, the text of the service's `openapi.json`, with the document of its program,
+/// and follows the references in it.
 ///
 /// # Panics
-/// When they differ.
+/// When they differ, or a reference leads nowhere.
 pub fn assert_current<P: Program>(checked_in: &str) {
     let made = crate::openapi::render(&P::openapi()).expect("the document serialises");
     assert!(
@@ -57,4 +59,23 @@ pub fn assert_current<P: Program>(checked_in: &str) {
         "services/{}/openapi.json is out of date: make generate",
         P::SERVICE.name
     );
+    let document: Value = serde_json::from_str(checked_in).expect("JSON");
+    assert_eq!(dangling(&document, &document), Vec::<&str>::new());
+}
+
+/// The references (`$ref`) in `part` that lead nowhere in `document`.
+pub fn dangling<'a>(document: &Value, part: &'a Value) -> Vec<&'a str> {
+    match part {
+        Value::Object(members) => {
+            let reference = members.get("$ref").and_then(Value::as_str);
+            let lost = reference.filter(|reference| {
+                let pointer = reference.trim_start_matches('#');
+                document.pointer(pointer).is_none()
+            });
+            let below = members.values().flat_map(|v| dangling(document, v));
+            lost.into_iter().chain(below).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(|v| dangling(document, v)).collect(),
+        _ => Vec::new(),
+    }
 }
