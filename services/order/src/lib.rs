@@ -15,6 +15,7 @@ pub mod store;
 pub mod sweeper;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use quickbite_events::outbox::Relay;
@@ -39,6 +40,8 @@ pub const SERVICE: Service = Service {
     version: env!("CARGO_PKG_VERSION"),
     about: env!("CARGO_PKG_DESCRIPTION"),
 };
+/// How long an order waits for a restaurant whose opening is still on its way here.
+const CATCH_UP: Duration = Duration::from_secs(1);
 /// Below the pool's size: a handler needs a connection, and requests need some too.
 const PREFETCH: u16 = 8;
 
@@ -122,6 +125,7 @@ impl AppState {
             live: Live::default(),
             idempotency: PgIdempotency::new(pool),
             rules,
+            catch_up: CATCH_UP,
             clock,
             stop,
         }

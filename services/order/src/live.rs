@@ -45,6 +45,12 @@ impl Default for Live {
 }
 
 impl Live {
+    /// How many listen now.
+    #[must_use]
+    pub fn listeners(&self) -> usize {
+        self.sender.receiver_count()
+    }
+
     /// Hears from now on. A listener that falls behind gets `Lagged` and must look again.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<News> {

@@ -1,5 +1,7 @@
 //! What handlers are given.
 
+use std::time::Duration;
+
 use quickbite_http::Clock;
 use quickbite_postgres::PgIdempotency;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +26,8 @@ pub struct AppState {
     pub idempotency: PgIdempotency,
     /// The figures of ordering.
     pub rules: Rules,
+    /// How long an order waits for a restaurant that is not known yet.
+    pub catch_up: Duration,
     /// Tells the time.
     pub clock: Clock,
     /// Ends streams.

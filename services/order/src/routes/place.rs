@@ -3,8 +3,6 @@
 //! A restaurant that was opened a moment ago may not be known here yet: its fact is on the way. So an order that looks
 //! impossible waits up to a second for the projection before it is refused.
 
-use std::time::Duration;
-
 use axum::Extension;
 use axum::extract::State;
 use quickbite_events::payload::Address;
@@ -22,8 +20,6 @@ use crate::figures::count;
 use crate::live::News;
 use crate::state::AppState;
 use crate::store::Inserted;
-
-const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// Place an order.
 #[utoipa::path(
@@ -62,7 +58,7 @@ async fn priced(
     customer: Uuid,
     wanted: &Wanted,
 ) -> Result<(Order, Change), ApiError> {
-    let deadline = Instant::now() + CATCH_UP;
+    let deadline = Instant::now() + app.catch_up;
     let mut news = app.live.subscribe();
     loop {
         match attempt(app, customer, wanted).await {

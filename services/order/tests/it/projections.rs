@@ -8,7 +8,7 @@ use quickbite_events::payload::user::{AddressDeleted, AddressSaved};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::stage::{Stage, address, opened};
+use crate::stage::{Stage, address, eventually, opened};
 
 fn closed(restaurant: &RestaurantSnapshot, version: i64) -> Outgoing {
     let snapshot = RestaurantSnapshot {
@@ -31,9 +31,12 @@ impl Stage {
 
 #[tokio::test]
 async fn an_order_waits_a_moment_for_a_restaurant_that_just_opened() {
-    let stage = Stage::empty().await;
+    let stage = Stage::waiting(Duration::from_secs(30)).await;
     let later = async {
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        eventually("the order waits", || async {
+            stage.app.live.listeners() > 0
+        })
+        .await;
         stage.tell(&opened(&stage.restaurant)).await;
     };
     let (order, ()) = tokio::join!(stage.place(), later);

@@ -1,5 +1,7 @@
 //! order-service on a database of its own, asked as the gateway asks it.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use http::{Method, Request};
@@ -45,13 +47,16 @@ impl Stage {
 
     /// A restaurant that order-service has not heard of yet.
     pub(crate) async fn empty() -> Self {
-        Self::on(
-            fresh_database(&MIGRATIONS).await,
-            TestGateway::before(SERVICE.name),
-        )
+        Self::waiting(Duration::from_secs(1)).await
     }
 
-    fn on(pool: PgPool, gateway: TestGateway) -> Self {
+    /// The same, and orders wait this long for the restaurant to become known.
+    pub(crate) async fn waiting(catch_up: Duration) -> Self {
+        let pool = fresh_database(&MIGRATIONS).await;
+        Self::on(pool, TestGateway::before(SERVICE.name), catch_up)
+    }
+
+    fn on(pool: PgPool, gateway: TestGateway, catch_up: Duration) -> Self {
         let time = MovableClock::default();
         let cancel = CancellationToken::new();
         let rules = Rules {
@@ -60,7 +65,8 @@ impl Stage {
             answer_timeout_seconds: 3,
             delivery_timeout_seconds: 7200,
         };
-        let app = AppState::new(pool.clone(), rules, time.clock(), cancel.clone());
+        let mut app = AppState::new(pool.clone(), rules, time.clock(), cancel.clone());
+        app.catch_up = catch_up;
         tokio::spawn(
             app.live
                 .clone()
@@ -86,7 +92,7 @@ impl Stage {
 
     /// A second replica on the same database, with the same people.
     pub(crate) fn replica(&self) -> Self {
-        let mut other = Self::on(self.pool.clone(), self.gateway.clone());
+        let mut other = Self::on(self.pool.clone(), self.gateway.clone(), self.app.catch_up);
         other.restaurant = self.restaurant.clone();
         (other.customer, other.owner) = (self.customer, self.owner);
         other
