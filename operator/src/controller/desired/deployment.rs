@@ -31,6 +31,8 @@ pub(super) const NONROOT: i64 = 65_532;
 const PRE_STOP_SECONDS: i64 = 2;
 /// A service finishes within this after its drain delay.
 const FINISH_SECONDS: i64 = 25;
+/// What runs beside its requests ends within this after them; what is left is for the last traces.
+const BACKGROUND_SECONDS: i64 = 5;
 
 pub(super) fn deployment(platform: &ValidatedPlatform, service: Service) -> Deployment {
     let component = Component::Service(service);
@@ -99,7 +101,7 @@ fn template(platform: &ValidatedPlatform, service: Service) -> PodTemplateSpec {
             enable_service_links: Some(false),
             security_context: Some(pod::pod_security(NONROOT)),
             termination_grace_period_seconds: Some(
-                PRE_STOP_SECONDS + DRAIN_DELAY_SECONDS + FINISH_SECONDS + 5,
+                PRE_STOP_SECONDS + DRAIN_DELAY_SECONDS + FINISH_SECONDS + BACKGROUND_SECONDS + 5,
             ),
             topology_spread_constraints: Some(pod::spread(&selector, platform.is_production())),
             affinity: Some(pod::anti_affinity(&selector)),
