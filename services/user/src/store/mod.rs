@@ -4,6 +4,7 @@
 //! could be tested without one is in `domain`.
 
 mod addresses;
+mod bootstrap;
 mod sealed;
 mod sessions;
 mod users;

@@ -128,29 +128,64 @@ async fn accounts_are_listed_newest_first_page_by_page_and_filtered() {
     assert_eq!(one["items"].as_array().unwrap().len(), 1);
 }
 
+const ROOT: &str = "root@example.org";
+
+/// A process starts that is told this password for the first admin.
+async fn start(world: &World, password: &str) {
+    let email = Email::parse(ROOT).unwrap();
+    let password = Password::choose(password.into(), &email).unwrap();
+    let account = AdminAccount { email, password };
+    bootstrap::ensure(account, world.state.clone(), CancellationToken::new()).await;
+}
+
 #[tokio::test]
-async fn the_first_admin_is_made_once_and_left_alone_after() {
+async fn the_first_admin_is_made_once() {
     let world = World::new().await;
-    let email = Email::parse("root@example.org").unwrap();
-    let account = |password: &str| AdminAccount {
-        email: email.clone(),
-        password: Password::choose(password.into(), &email).unwrap(),
-    };
-    let start = async |password: &str| {
-        let stop = CancellationToken::new();
-        bootstrap::ensure(account(password), world.state.clone(), stop).await;
-    };
-    start(PASSWORD).await;
-    start("another password").await;
-    let login = world.login("root@example.org", PASSWORD).await;
+    start(&world, PASSWORD).await;
+    start(&world, PASSWORD).await;
+    let login = world.login(ROOT, PASSWORD).await;
     assert_eq!(login.status, 200, "{}", login.body);
     assert_eq!(login.body["user"]["role"], "admin");
-    assert_eq!(
-        world
-            .login("root@example.org", "another password")
-            .await
-            .status,
-        401
-    );
     assert_eq!(world.types_of_facts().await, ["user.registered"]);
+}
+
+#[tokio::test]
+async fn a_password_that_the_first_admin_chose_survives_a_restart() {
+    let world = World::new().await;
+    start(&world, PASSWORD).await;
+    let login = world.login(ROOT, PASSWORD).await;
+    let id = login.body["user"]["id"].as_str().unwrap().parse().unwrap();
+    let chosen = world
+        .state
+        .passwords
+        .hash(Password::attempt("chosen by me".into()));
+    let (chosen, old) = (
+        chosen.await.unwrap(),
+        world.state.store.user(id).await.unwrap(),
+    );
+    let (old, now) = (old.unwrap().password_hash, world.state.clock.now());
+    let change = world
+        .state
+        .store
+        .change_password(id, &old, &chosen, None, now);
+    change.await.unwrap().unwrap();
+
+    start(&world, PASSWORD).await;
+
+    assert_eq!(world.login(ROOT, "chosen by me").await.status, 200);
+    assert_eq!(world.login(ROOT, PASSWORD).await.status, 401);
+}
+
+#[tokio::test]
+async fn another_configured_password_counts_again_and_ends_the_sessions() {
+    let world = World::new().await;
+    start(&world, PASSWORD).await;
+    let login = world.login(ROOT, PASSWORD).await;
+
+    start(&world, "another password").await;
+
+    assert_eq!(world.login(ROOT, "another password").await.status, 200);
+    assert_eq!(world.login(ROOT, PASSWORD).await.status, 401);
+    let token = login.body["refreshToken"].as_str().unwrap();
+    assert_eq!(world.refresh(token).await.status, 401);
 }
