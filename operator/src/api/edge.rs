@@ -89,7 +89,8 @@ pub struct Auth {
     #[serde(default = "Auth::default_rotation")]
     pub key_rotation: Span,
     /// Creates an administrator account when the platform first starts. Its password is generated
-    /// into the Secret <platform>-bootstrap-admin.
+    /// into the Secret <platform>-bootstrap-admin. Another password in that Secret becomes the account's; one that
+    /// the admin changed through the API stays until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap_admin: Option<BootstrapAdmin>,
 }
