@@ -139,8 +139,12 @@ has_capability() {
 
 # engine_stop: ours only.
 engine_stop() {
-  [ -e "$ENGINE_DIR/docker.pid" ] || return 0
-  engine_clear_stale
+  local mounted
+  if [ -e "$ENGINE_DIR/docker.pid" ]; then engine_clear_stale; fi
+  # dockerd leaves its data folder mounted on itself, a killed one its containers' file systems too: last mounted first.
+  awk -v under="$ENGINE_DIR/" 'index($2, under) == 1 { print $2 }' /proc/self/mounts | tac | while read -r mounted; do
+    umount "$mounted"
+  done
 }
 
 apt_install() {
