@@ -102,8 +102,7 @@ impl<E: Send + Sync + 'static> CacheAside<E> {
             let load = || async { as_json(timed::<K, _, _>(load).await) };
             let flight = self.inner.flights.board(place.key, load);
             metrics::answered(K::CACHE, Outcome::Bypass);
-            let body = flight.await?;
-            return Ok((decode::<K>(body.as_deref()).flatten(), Outcome::Bypass));
+            return Ok((landed::<K, E>(flight.await)?, Outcome::Bypass));
         };
 
         let now_ms = self.inner.clock.wall().as_millisecond();
@@ -127,9 +126,9 @@ impl<E: Send + Sync + 'static> CacheAside<E> {
         }
 
         let flight = self.fly(key, place, found.generation, Purpose::Fill, load);
-        let body = flight.await?;
+        let value = landed::<K, E>(flight.await)?;
         metrics::answered(K::CACHE, Outcome::Miss);
-        Ok((decode::<K>(body.as_deref()).flatten(), Outcome::Miss))
+        Ok((value, Outcome::Miss))
     }
 
     /// Makes every later read of these groups and keys see the database again. To be called after
@@ -284,6 +283,12 @@ fn as_json<V: Serialize, E>(loaded: Result<Option<V>, E>) -> Landed<E> {
     let json = value.as_ref().map(serde_json::to_string).transpose();
     let json = json.map_err(|error| LoadError::NotJson(Arc::new(error)))?;
     Ok(json.map(Arc::from))
+}
+
+/// What a flight brought. A type that cannot read what it wrote must not look like "there is none".
+fn landed<K: CacheKey, E>(flight: Landed<E>) -> Result<Option<K::Value>, LoadError<E>> {
+    let value = flight?.map(|json| serde_json::from_str(&json)).transpose();
+    value.map_err(|error| LoadError::NotJson(Arc::new(error)))
 }
 
 /// `None` when the stored JSON is not of this type (another version wrote it): load again.

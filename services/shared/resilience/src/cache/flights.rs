@@ -19,8 +19,8 @@ pub enum LoadError<E> {
     /// The loader's own error.
     #[error("the value could not be loaded")]
     Failed(#[source] Arc<E>),
-    /// The value cannot be written as JSON.
-    #[error("the loaded value cannot be written as JSON")]
+    /// The value cannot be written as JSON, or not read back from it.
+    #[error("the loaded value does not survive being written as JSON")]
     NotJson(#[source] Arc<serde_json::Error>),
     /// The loader panicked.
     #[error("loading the value ended unexpectedly")]

@@ -184,6 +184,42 @@ async fn a_failing_load_fails_the_read_and_is_not_remembered() {
     );
 }
 
+/// It cannot read what it wrote.
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Crooked {
+    #[serde(rename(serialize = "written"))]
+    read: u64,
+}
+
+struct CrookedKey(String);
+
+impl CacheKey for CrookedKey {
+    const CACHE: &'static str = "test_crooked";
+    type Value = Crooked;
+    fn key(&self) -> String {
+        self.0.clone()
+    }
+    fn group(&self) -> Group {
+        Group::Own
+    }
+    fn ttl(&self) -> Duration {
+        Duration::from_secs(100)
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_cannot_be_read_back_is_an_error_and_not_an_absence() {
+    let cable = Cable::laid().await;
+    let cache = cache(cable.redis().await);
+    let key = || CrookedKey(unique("crooked"));
+    let load = || async { Ok(Some(Crooked { read: 1 })) };
+    let missed = cache.get_or_load(key(), load).await.unwrap_err();
+    assert!(matches!(missed, LoadError::NotJson(_)), "{missed}");
+    cable.cut();
+    let bypassed = cache.get_or_load(key(), load).await.unwrap_err();
+    assert!(matches!(bypassed, LoadError::NotJson(_)), "{bypassed}");
+}
+
 #[tokio::test]
 async fn a_panicking_load_fails_the_read_and_frees_the_key() {
     let (cache, item) = (cache(redis().await), Item(unique("panics")));
