@@ -271,10 +271,18 @@ async fn removing_a_service_prunes_its_objects_and_nothing_else() {
         );
     }
     assert_eq!(platform.api.names("deployments").len(), 6);
-    let logins = platform.api.names("secrets");
+    let mut secrets = platform.api.names("secrets");
+    secrets.retain(|name| name.contains("notification"));
+    secrets.sort();
+    assert_eq!(
+        secrets,
+        ["qb-postgres-notification", "qb-rabbitmq-notification"],
+        "only its logins stay, for the stores' user files"
+    );
+    let stores = platform.api.take_writes();
     assert!(
-        logins.iter().any(|name| name == "qb-rabbitmq-notification"),
-        "its login stays in the broker's user file: {logins:?}"
+        !stores.iter().any(|write| write.contains("statefulsets")),
+        "the stores stay as they are to the end: {stores:?}"
     );
 }
 

@@ -278,6 +278,12 @@ async fn a_platform_becomes_ready_and_a_second_reconcile_changes_nothing() {
             "{names:?}"
         );
     }
+    let mut secrets = real.names::<Secret>().await;
+    secrets.retain(|name| name.contains("notification"));
+    assert_eq!(
+        Vec::from_iter(secrets),
+        ["qb-postgres-notification", "qb-rabbitmq-notification"]
+    );
 
     // The platform goes and takes everything along but the volumes.
     real.platforms()
