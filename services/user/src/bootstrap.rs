@@ -101,27 +101,26 @@ async fn follow(
     app: &AppState,
 ) -> Result<Outcome, ApiError> {
     let id = known.user.id;
-    let said = app.store.bootstrap_hash(id).await?;
+    let (password, said) = (&admin.password, app.store.bootstrap_hash(id).await?);
     if said.is_some()
         && app
             .passwords
-            .is_right(admin.password.clone(), said.clone())
+            .is_right(password.clone(), said.clone())
             .await?
     {
         return Ok(Outcome::Left);
     }
-    let hash = app.passwords.hash(admin.password.clone()).await?;
-    let outcome = if said.is_some() {
+    let hash = app.passwords.hash(password.clone()).await?;
+    let mut outcome = Outcome::Left;
+    if said.is_some() {
         let revoked = app
             .store
             .change_password(id, &known.password_hash, &hash, None, app.clock.now())
             .await?
             .ok_or(ApiError::ChangedMeanwhile)?;
         app.announcer.announce(&revoked).await;
-        Outcome::PasswordSet
-    } else {
-        Outcome::Left
-    };
+        outcome = Outcome::PasswordSet;
+    }
     app.store.remember_bootstrap(id, &hash).await?;
     Ok(outcome)
 }
