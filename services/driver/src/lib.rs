@@ -30,11 +30,7 @@ use state::AppState;
 use store::{DriverIndex, MIGRATIONS, Store};
 
 /// This service.
-pub const SERVICE: Service = Service {
-    name: "driver",
-    version: env!("CARGO_PKG_VERSION"),
-    about: env!("CARGO_PKG_DESCRIPTION"),
-};
+pub const SERVICE: Service = quickbite_http::service!("driver");
 /// Messages of one queue that are handled at the same time.
 const PREFETCH: u16 = 20;
 

@@ -27,11 +27,7 @@ pub use policy::{Policy, PolicyError};
 pub use routing::{Tier, Upstream, may_fall_back};
 
 /// This service.
-pub const SERVICE: Service = Service {
-    name: "gateway",
-    version: env!("CARGO_PKG_VERSION"),
-    about: env!("CARGO_PKG_DESCRIPTION"),
-};
+pub const SERVICE: Service = quickbite_http::service!("gateway");
 
 /// Its program.
 #[derive(Debug)]

@@ -31,11 +31,7 @@ use wakes::Wakes;
 use worker::Worker;
 
 /// This service.
-pub const SERVICE: Service = Service {
-    name: "notification",
-    version: env!("CARGO_PKG_VERSION"),
-    about: env!("CARGO_PKG_DESCRIPTION"),
-};
+pub const SERVICE: Service = quickbite_http::service!("notification");
 /// Facts that are handled at the same time.
 const PREFETCH: u16 = 20;
 

@@ -14,13 +14,14 @@ pub mod state;
 pub mod store;
 pub mod sweeper;
 
+use std::convert::identity;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use quickbite_events::outbox::Relay;
 use quickbite_events::{Broker, queue};
-use quickbite_http::idempotency::{IdempotencyLayer, layer};
+use quickbite_http::idempotency::layer;
 use quickbite_http::{Background, Clock, Health, Process, Program, Service, openapi};
 use quickbite_postgres::{PgIdempotency, PostgresArgs};
 use sqlx::PgPool;
@@ -35,11 +36,7 @@ use crate::state::AppState;
 use crate::store::{MIGRATIONS, Orders, Projections};
 
 /// This service.
-pub const SERVICE: Service = Service {
-    name: "order",
-    version: env!("CARGO_PKG_VERSION"),
-    about: env!("CARGO_PKG_DESCRIPTION"),
-};
+pub const SERVICE: Service = quickbite_http::service!("order");
 /// How long an order waits for a restaurant whose opening is still on its way here.
 const CATCH_UP: Duration = Duration::from_secs(1);
 /// Below the pool's size: a handler needs a connection, and requests need some too.
@@ -55,7 +52,7 @@ impl Program for OrderService {
     type Migrate = PostgresArgs;
 
     fn openapi() -> OpenApi {
-        openapi::document(&SERVICE, routes::router(IdempotencyLayer::of_no_store()))
+        openapi::document(&SERVICE, routes::router(identity))
     }
 
     async fn serve(process: Process, args: ServeArgs) -> anyhow::Result<()> {
@@ -83,7 +80,8 @@ impl Program for OrderService {
 /// All routes over `app`.
 pub fn router(app: AppState) -> Router {
     let keyed = layer(Arc::new(app.idempotency.clone()));
-    openapi::serve(&SERVICE, routes::router(keyed), app)
+    let routes = routes::router(|creating| creating.route_layer(keyed));
+    openapi::serve(&SERVICE, routes, app)
 }
 
 /// Starts the outbox relay, both consumers, the sweeper and the ear on the database.

@@ -30,11 +30,7 @@ use store::MIGRATIONS;
 use teller::Teller;
 
 /// This service.
-pub const SERVICE: Service = Service {
-    name: "payment",
-    version: env!("CARGO_PKG_VERSION"),
-    about: env!("CARGO_PKG_DESCRIPTION"),
-};
+pub const SERVICE: Service = quickbite_http::service!("payment");
 /// Commands that are written down at the same time.
 const PREFETCH: u16 = 32;
 

@@ -12,12 +12,13 @@ pub mod routes;
 pub mod state;
 pub mod store;
 
+use std::convert::identity;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
 use quickbite_events::{Broker, queue};
-use quickbite_http::idempotency::{IdempotencyLayer, layer};
+use quickbite_http::idempotency::layer;
 use quickbite_http::{Background, Clock, Health, Process, Program, Service, openapi};
 use quickbite_resilience::Redis;
 use quickbite_resilience::cache::CacheAside;
@@ -34,11 +35,7 @@ use store::restaurants::RestaurantStore;
 use store::tickets::TicketStore;
 
 /// This service.
-pub const SERVICE: Service = Service {
-    name: "restaurant",
-    version: env!("CARGO_PKG_VERSION"),
-    about: env!("CARGO_PKG_DESCRIPTION"),
-};
+pub const SERVICE: Service = quickbite_http::service!("restaurant");
 /// Commands that are worked on at the same time.
 const PREFETCH: u16 = 32;
 
@@ -52,7 +49,7 @@ impl Program for RestaurantService {
     type Migrate = MigrateArgs;
 
     fn openapi() -> OpenApi {
-        openapi::document(&SERVICE, routes::router(IdempotencyLayer::of_no_store()))
+        openapi::document(&SERVICE, routes::router(identity))
     }
 
     async fn serve(process: Process, args: ServeArgs) -> anyhow::Result<()> {
@@ -88,7 +85,9 @@ impl Program for RestaurantService {
 
 /// All routes over `state`.
 pub fn router(state: AppState, answers: MongoIdempotency) -> Router {
-    openapi::serve(&SERVICE, routes::router(layer(Arc::new(answers))), state)
+    let keyed = layer(Arc::new(answers));
+    let routes = routes::router(|creating| creating.route_layer(keyed));
+    openapi::serve(&SERVICE, routes, state)
 }
 
 /// Starts relay and consumer.

@@ -13,10 +13,11 @@ pub mod routes;
 pub mod state;
 pub mod store;
 
+use std::convert::identity;
+
 use anyhow::Context;
 use quickbite_events::Broker;
 use quickbite_events::outbox::Relay;
-use quickbite_http::idempotency::IdempotencyLayer;
 use quickbite_http::{Clock, Health, Process, Program, Service, openapi};
 use quickbite_postgres::PostgresArgs;
 use quickbite_resilience::Redis;
@@ -31,11 +32,7 @@ use crate::state::AppState;
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// This service.
-pub const SERVICE: Service = Service {
-    name: "user",
-    version: env!("CARGO_PKG_VERSION"),
-    about: env!("CARGO_PKG_DESCRIPTION"),
-};
+pub const SERVICE: Service = quickbite_http::service!("user");
 
 /// Its program.
 #[derive(Debug)]
@@ -47,8 +44,7 @@ impl Program for UserService {
     type Migrate = PostgresArgs;
 
     fn openapi() -> OpenApi {
-        let nowhere = IdempotencyLayer::of_no_store;
-        openapi::document(&SERVICE, routes::router(nowhere(), nowhere()))
+        openapi::document(&SERVICE, routes::router(identity, identity))
     }
 
     async fn serve(process: Process, args: ServeArgs) -> anyhow::Result<()> {
@@ -87,7 +83,11 @@ impl Program for UserService {
 
 /// All routes over `state`.
 pub fn router(state: AppState) -> axum::Router {
-    let routes = routes::router(state.sealed_answers(), state.plain_answers());
+    let (sealed, plain) = (state.sealed_answers(), state.plain_answers());
+    let routes = routes::router(
+        |creating| creating.route_layer(sealed),
+        |creating| creating.route_layer(plain),
+    );
     openapi::serve(&SERVICE, routes, state)
 }
 

@@ -9,17 +9,18 @@ mod single;
 mod stream;
 mod views;
 
-use quickbite_http::idempotency::IdempotencyLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::state::AppState;
 
-/// All routes with their documentation. Placing an order honours `Idempotency-Key`.
-pub fn router(keyed: IdempotencyLayer) -> OpenApiRouter<AppState> {
+/// All routes with their documentation. Placing an order honours `Idempotency-Key`, by what `keyed` adds to its route.
+pub fn router(
+    keyed: impl FnOnce(OpenApiRouter<AppState>) -> OpenApiRouter<AppState>,
+) -> OpenApiRouter<AppState> {
     let creating = OpenApiRouter::new().routes(routes!(place::place_order));
     OpenApiRouter::new()
-        .merge(creating.route_layer(keyed))
+        .merge(keyed(creating))
         .routes(routes!(lists::list_orders))
         .routes(routes!(single::get_order))
         .routes(routes!(single::cancel_order))

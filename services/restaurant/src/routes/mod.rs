@@ -6,20 +6,20 @@ mod menu;
 mod reads;
 mod writes;
 
-use quickbite_http::idempotency::IdempotencyLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::state::AppState;
 
-/// All routes with their documentation. What creates honours `Idempotency-Key`.
-pub fn router(keyed: IdempotencyLayer) -> OpenApiRouter<AppState> {
+/// All routes with their documentation. What creates honours `Idempotency-Key`, by what `keyed` adds to its routes.
+pub fn router(
+    keyed: impl FnOnce(OpenApiRouter<AppState>) -> OpenApiRouter<AppState>,
+) -> OpenApiRouter<AppState> {
     let creating = OpenApiRouter::new()
         .routes(routes!(reads::list, writes::create))
-        .routes(routes!(menu::add))
-        .route_layer(keyed);
+        .routes(routes!(menu::add));
     OpenApiRouter::new()
-        .merge(creating)
+        .merge(keyed(creating))
         .routes(routes!(reads::search))
         .routes(routes!(reads::nearby))
         .routes(routes!(reads::mine))

@@ -8,24 +8,24 @@ mod me;
 mod sessions;
 mod views;
 
-use quickbite_http::idempotency::IdempotencyLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::state::AppState;
 
-/// All routes with their documentation. What creates honours `Idempotency-Key`: `sealed` where answers hold tokens.
-pub fn router(sealed: IdempotencyLayer, plain: IdempotencyLayer) -> OpenApiRouter<AppState> {
-    let registering = OpenApiRouter::new()
-        .routes(routes!(sessions::register))
-        .route_layer(sealed);
+/// All routes with their documentation. What creates honours `Idempotency-Key`, by what is added to its routes:
+/// `sealed` where answers hold tokens.
+pub fn router(
+    sealed: impl FnOnce(OpenApiRouter<AppState>) -> OpenApiRouter<AppState>,
+    plain: impl FnOnce(OpenApiRouter<AppState>) -> OpenApiRouter<AppState>,
+) -> OpenApiRouter<AppState> {
+    let registering = OpenApiRouter::new().routes(routes!(sessions::register));
     let addresses = OpenApiRouter::new()
         .routes(routes!(addresses::list, addresses::create))
-        .routes(routes!(addresses::change, addresses::delete))
-        .route_layer(plain);
+        .routes(routes!(addresses::change, addresses::delete));
     OpenApiRouter::new()
-        .merge(registering)
-        .merge(addresses)
+        .merge(sealed(registering))
+        .merge(plain(addresses))
         .routes(routes!(sessions::login))
         .routes(routes!(sessions::refresh))
         .routes(routes!(sessions::logout))

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use tower::{Layer, Service};
 
 use super::key::{IdempotencyKey, Scope};
-use super::store::{Begin, IdempotencyStore, MemoryStore, StoredResponse};
+use super::store::{Begin, IdempotencyStore, StoredResponse};
 use crate::extract::read_body;
 use crate::identity::Caller;
 use crate::problem::Problem;
@@ -33,14 +33,6 @@ pub fn layer(store: Arc<dyn IdempotencyStore>) -> IdempotencyLayer {
 #[derive(Clone)]
 pub struct IdempotencyLayer {
     store: Arc<dyn IdempotencyStore>,
-}
-
-impl IdempotencyLayer {
-    /// For the document of the routes, which nobody calls.
-    #[must_use]
-    pub fn of_no_store() -> Self {
-        layer(Arc::new(MemoryStore::default()))
-    }
 }
 
 impl<S> Layer<S> for IdempotencyLayer {

@@ -4,9 +4,13 @@
 //! kept: what was refused had no effect, so running it again is the better answer.
 
 mod key;
+#[cfg(any(test, feature = "testing"))]
+mod memory;
 mod middleware;
 mod store;
 
 pub use key::{IdempotencyKey, Scope};
+#[cfg(any(test, feature = "testing"))]
+pub use memory::MemoryStore;
 pub use middleware::{IdempotencyLayer, IdempotencyService, layer};
-pub use store::{Begin, IdempotencyStore, MemoryStore, StoredResponse};
+pub use store::{Begin, IdempotencyStore, StoredResponse};

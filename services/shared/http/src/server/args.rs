@@ -8,10 +8,22 @@ use std::time::Duration;
 pub struct Service {
     /// The short name: `user`, `order`, …
     pub name: &'static str,
-    /// Its version, `env!("CARGO_PKG_VERSION")`.
+    /// Its version.
     pub version: &'static str,
-    /// One sentence about it, `env!("CARGO_PKG_DESCRIPTION")`.
+    /// One sentence about it.
     pub about: &'static str,
+}
+
+/// The [`Service`](crate::Service) that the calling crate is, by its short name.
+#[macro_export]
+macro_rules! service {
+    ($name:literal) => {
+        $crate::Service {
+            name: $name,
+            version: env!("CARGO_PKG_VERSION"),
+            about: env!("CARGO_PKG_DESCRIPTION"),
+        }
+    };
 }
 
 impl Service {
