@@ -12,7 +12,7 @@ use quickbite_http::Problem;
 use crate::routing::Upstream;
 pub(crate) use minting::Mint;
 pub(crate) use revocations::Revocations;
-pub(crate) use verified::Verifier;
+pub(crate) use verified::{VerifiedToken, Verifier};
 
 /// What a request says about its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) enum Claim {
     /// No token. Whether that is enough is the service's to say.
     Anonymous,
     /// A good token.
-    User(Identity),
+    User(VerifiedToken),
     /// A token that is forged, expired, revoked or no token at all.
     Invalid,
 }
@@ -28,7 +28,14 @@ pub(crate) enum Claim {
 impl Claim {
     pub(crate) fn user(&self) -> Option<&Identity> {
         match self {
-            Self::User(identity) => Some(identity),
+            Self::User(token) => Some(&token.identity),
+            Self::Anonymous | Self::Invalid => None,
+        }
+    }
+
+    pub(crate) fn token(&self) -> Option<VerifiedToken> {
+        match self {
+            Self::User(token) => Some(*token),
             Self::Anonymous | Self::Invalid => None,
         }
     }
@@ -63,12 +70,31 @@ impl Identities {
         let Some(token) = bearer(headers) else {
             return Claim::Anonymous;
         };
-        let Some(identity) = self.verifier.verify(token).await else {
+        let Some(token) = self.verifier.verify(token).await else {
             return Claim::Invalid;
         };
-        match identity.session {
+        match token.identity.session {
             Some(session) if self.revocations.is_revoked(session).await => Claim::Invalid,
-            _ => Claim::User(identity),
+            _ => Claim::User(token),
+        }
+    }
+
+    /// Resolves when `token` no longer speaks for its user: at its own end, or when its session is
+    /// revoked (a logout, a disabled account, a refresh token that came twice).
+    pub(crate) fn ended(&self, token: VerifiedToken) -> impl Future<Output = ()> + Send + use<> {
+        let expired = self.verifier.expired(token);
+        let revocations = self.revocations.clone();
+        async move {
+            let revoked = async {
+                match token.identity.session {
+                    Some(session) => revocations.revoked(session).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = expired => {}
+                () = revoked => {}
+            }
         }
     }
 

@@ -5,13 +5,14 @@
 //! either, what is known here decides: an outage of Redis must not lock everybody out.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::StreamExt;
 use quickbite_auth::Clock;
 use quickbite_resilience::{Redis, RedisAway};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -20,7 +21,10 @@ const ALL: &str = "auth:revoked";
 const PER_REQUEST: Duration = Duration::from_millis(50);
 const LOAD: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_millis(500);
-/// Also when nothing seems amiss: a half-open connection looks like silence.
+/// A connection whose other end is gone looks like silence: it is asked, and has to answer.
+const PING_EVERY: Duration = Duration::from_secs(2);
+const PONG_WITHIN: Duration = Duration::from_secs(2);
+/// Forgets what has run out by itself.
 const RELOAD: Duration = Duration::from_secs(30);
 
 /// Clones share the set.
@@ -33,7 +37,7 @@ struct Inner {
     redis: Redis,
     clock: Clock,
     live: AtomicBool,
-    revoked: RwLock<HashSet<Uuid>>,
+    revoked: watch::Sender<HashSet<Uuid>>,
 }
 
 impl Revocations {
@@ -44,7 +48,7 @@ impl Revocations {
                 redis,
                 clock,
                 live: AtomicBool::new(false),
-                revoked: RwLock::default(),
+                revoked: watch::Sender::default(),
             }),
         };
         let follower = this.clone();
@@ -53,12 +57,7 @@ impl Revocations {
     }
 
     pub(crate) async fn is_revoked(&self, session: Uuid) -> bool {
-        let known = self
-            .inner
-            .revoked
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&session);
+        let known = self.inner.revoked.borrow().contains(&session);
         if known || self.inner.live.load(Ordering::Acquire) {
             return known;
         }
@@ -66,6 +65,14 @@ impl Revocations {
         exists.arg(format!("{ALL}:{session}"));
         let answer = self.inner.redis.command::<u8>(PER_REQUEST, &exists).await;
         answer.is_ok_and(|there| there == 1)
+    }
+
+    /// Resolves when `session` is revoked. What is revoked while nothing is pushed is heard of when
+    /// it is pushed again.
+    pub(crate) async fn revoked(&self, session: Uuid) {
+        let mut changes = self.inner.revoked.subscribe();
+        // Fails only without a sender, and `self` has one.
+        let _ = changes.wait_for(|revoked| revoked.contains(&session)).await;
     }
 
     async fn run(&self) {
@@ -92,7 +99,8 @@ impl Revocations {
         self.load().await?;
         self.inner.live.store(true, Ordering::Release);
         tracing::info!("revocations are pushed");
-        let mut pushed = subscriber.into_on_message();
+        let (mut subscription, mut pushed) = subscriber.split();
+        let mut ping = tokio::time::interval(PING_EVERY);
         let mut reload = tokio::time::interval(RELOAD);
         reload.tick().await;
         loop {
@@ -103,6 +111,11 @@ impl Revocations {
                         self.remember(session);
                     }
                 }
+                _ = ping.tick() => {
+                    let pong = tokio::time::timeout(PONG_WITHIN, subscription.ping::<redis::Value>());
+                    let pong = pong.await.map_err(|_| RedisAway::Slow(PONG_WITHIN))?;
+                    pong.map_err(RedisAway::Refused)?;
+                }
                 _ = reload.tick() => self.load().await?,
                 up = self.inner.redis.changed(true) => if !up { return Ok(()) },
             }
@@ -112,12 +125,9 @@ impl Revocations {
     fn remember(&self, session: Result<Uuid, uuid::Error>) {
         match session {
             Ok(session) => {
-                let mut revoked = self
-                    .inner
+                self.inner
                     .revoked
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
-                revoked.insert(session);
+                    .send_if_modified(|revoked| revoked.insert(session));
             }
             Err(error) => tracing::warn!(%error, "a revocation that names no session"),
         }
@@ -132,11 +142,11 @@ impl Revocations {
             .arg("+inf");
         let sessions: Vec<String> = self.inner.redis.command(LOAD, &range).await?;
         let sessions = sessions.iter().filter_map(|s| s.parse().ok()).collect();
-        *self
-            .inner
-            .revoked
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = sessions;
+        self.inner.revoked.send_if_modified(|revoked| {
+            let changed = *revoked != sessions;
+            *revoked = sessions;
+            changed
+        });
         Ok(())
     }
 }

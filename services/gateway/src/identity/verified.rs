@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 const CAPACITY: u64 = 50_000;
 const FORGET_UNUSED: Duration = Duration::from_secs(600);
+const READ_CLOCK_EVERY: Duration = Duration::from_secs(5);
 /// Longer than any token of ours; a text of a megabyte is not worth hashing.
 const LONGEST_TOKEN: usize = 8 * 1024;
 
@@ -25,13 +26,14 @@ pub(crate) struct Verifier {
 /// The cache goes with the keys, so that a result of old keys cannot land in the new cache.
 struct Keys {
     tokens: AccessTokens,
-    known: Cache<[u8; 32], Known>,
+    known: Cache<[u8; 32], VerifiedToken>,
 }
 
-#[derive(Clone, Copy)]
-struct Known {
-    identity: Identity,
-    /// Unix seconds.
+/// A good token: whom it speaks for, and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct VerifiedToken {
+    pub(crate) identity: Identity,
+    /// Unix seconds; from this second on it is no longer good.
     until: i64,
 }
 
@@ -52,23 +54,46 @@ impl Verifier {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Keys::new(tokens));
     }
 
-    /// The caller, if the token is good now.
-    pub(crate) async fn verify(&self, token: &str) -> Option<Identity> {
+    /// The token, if it is good now. The leeway that services have for each other's clocks is not
+    /// given here: a token that has run out must not pass once more because nobody has seen it yet.
+    pub(crate) async fn verify(&self, token: &str) -> Option<VerifiedToken> {
         if token.len() > LONGEST_TOKEN {
             return None;
         }
         let keys = Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner));
         let hash: [u8; 32] = Sha256::digest(token).into();
         if let Some(known) = keys.known.get(&hash).await {
-            return (self.clock.now().as_second() < known.until).then_some(known.identity);
+            return self.is_current(known).then_some(known);
         }
         let claims = keys.tokens.verify(token).ok()?;
-        let known = Known {
+        let known = VerifiedToken {
             identity: claims.identity(),
             until: claims.exp,
         };
+        if !self.is_current(known) {
+            return None;
+        }
         keys.known.insert(hash, known).await;
-        Some(known.identity)
+        Some(known)
+    }
+
+    fn is_current(&self, token: VerifiedToken) -> bool {
+        self.clock.now().as_second() < token.until
+    }
+
+    /// Resolves at the token's end. The calendar is read again every few seconds: it may be set
+    /// while a stream is open.
+    pub(crate) fn expired(&self, token: VerifiedToken) -> impl Future<Output = ()> + Send + use<> {
+        let clock = self.clock.clone();
+        async move {
+            loop {
+                let left_ms = token.until.saturating_mul(1000) - clock.now().as_millisecond();
+                let Ok(left_ms @ 1..) = u64::try_from(left_ms) else {
+                    return;
+                };
+                tokio::time::sleep(Duration::from_millis(left_ms).min(READ_CLOCK_EVERY)).await;
+            }
+        }
     }
 }
 
@@ -129,6 +154,14 @@ mod tests {
         let f = fixture();
         let token = f.token();
         assert!(f.verifier.verify(&token).await.is_some());
+        f.second.fetch_add(60, Ordering::SeqCst);
+        assert!(f.verifier.verify(&token).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_token_that_ran_out_before_it_was_ever_seen_is_not_good_once() {
+        let f = fixture();
+        let token = f.token();
         f.second.fetch_add(60, Ordering::SeqCst);
         assert!(f.verifier.verify(&token).await.is_none());
     }

@@ -9,7 +9,6 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::LengthLimitError;
-use tokio_util::sync::WaitForCancellationFutureOwned;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -107,22 +106,22 @@ fn is_over_the_limit(error: &(dyn std::error::Error + 'static)) -> bool {
     false
 }
 
-/// An answer that ends, properly, when the process drains: an event stream never ends by itself.
-pub(super) struct UntilDrain {
+/// Resolves when a stream has to end although neither side ends it.
+pub(super) type StreamEnd = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// An answer that ends, properly, at its [`StreamEnd`]: an event stream never ends by itself.
+pub(super) struct Until {
     body: Body,
-    drain: Pin<Box<WaitForCancellationFutureOwned>>,
+    end: StreamEnd,
 }
 
-impl UntilDrain {
-    pub(super) fn new(body: Body, drain: WaitForCancellationFutureOwned) -> Self {
-        Self {
-            body,
-            drain: Box::pin(drain),
-        }
+impl Until {
+    pub(super) fn new(body: Body, end: StreamEnd) -> Self {
+        Self { body, end }
     }
 }
 
-impl HttpBody for UntilDrain {
+impl HttpBody for Until {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -130,7 +129,7 @@ impl HttpBody for UntilDrain {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if self.drain.as_mut().poll(cx).is_ready() {
+        if self.end.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
         Pin::new(&mut self.body).poll_frame(cx)

@@ -17,16 +17,16 @@ use http_body::Body as _;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use quickbite_auth::Identity;
 use quickbite_resilience::breaker::{Permit, Verdict};
 
 use super::answer::{Refused, verdict};
-use super::body::{Copied, Gauge, Progress, UntilDrain, Watched};
+use super::body::{Copied, Gauge, Progress, StreamEnd, Until, Watched};
 use super::headers::{Sender, strip_hop_by_hop, vouch, wanted_upgrade};
 use super::upgrade;
 use crate::client_ip::is_trusted;
 use crate::fallback::LARGEST;
 use crate::gateway::Gateway;
+use crate::identity::VerifiedToken;
 use crate::routing::Upstream;
 use crate::upstreams::Target;
 
@@ -51,7 +51,7 @@ pub(crate) fn client() -> Client {
 pub(super) async fn forward(
     gateway: &Gateway,
     upstream: Upstream,
-    (peer, user): (SocketAddr, Option<&Identity>),
+    (peer, token): (SocketAddr, Option<VerifiedToken>),
     mut parts: Parts,
     body: Body,
     keep: Option<String>,
@@ -66,6 +66,7 @@ pub(super) async fn forward(
     let timeout = target.breaker.settings().timeout;
     parts.uri = target.uri(&parts.uri).map_err(Refused::Ours)?;
     parts.version = Version::HTTP_11;
+    let user = token.as_ref().map(|token| &token.identity);
     let sender = Sender {
         bearer: gateway
             .identities
@@ -84,6 +85,7 @@ pub(super) async fn forward(
         target,
         permit,
         timeout,
+        token,
     };
     match wanted {
         Some(protocol) => call.upgraded(parts, body, protocol).await,
@@ -96,6 +98,7 @@ struct Call<'a> {
     target: &'a Target,
     permit: Permit,
     timeout: Duration,
+    token: Option<VerifiedToken>,
 }
 
 impl Call<'_> {
@@ -108,10 +111,10 @@ impl Call<'_> {
         let again =
             (is_idempotent(&parts.method) && body.is_end_stream()).then(|| without_body(&parts));
         let (body, gauge) = Watched::new(body);
-        let gateway = self.gateway;
+        let (gateway, token) = (self.gateway, self.token);
         let request = Request::from_parts(parts, Body::new(body));
         let response = self.settled(request, gauge, again).await?;
-        Ok(through(gateway, response, keep))
+        Ok(through(gateway, token, response, keep))
     }
 
     async fn upgraded(
@@ -126,16 +129,19 @@ impl Call<'_> {
             .insert(CONNECTION, HeaderValue::from_static("upgrade"));
         parts.headers.insert(UPGRADE, protocol);
         let (body, gauge) = Watched::new(body);
-        let drain = self.gateway.stop.clone();
-        let gateway = self.gateway;
+        let (gateway, token) = (self.gateway, self.token);
         let request = Request::from_parts(parts, Body::new(body));
         let mut response = self.settled(request, gauge, None).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(through(gateway, response, None));
+            return Ok(through(gateway, token, response, None));
         }
         let service_side = hyper::upgrade::on(&mut response);
         if let Some(client_side) = client_side {
-            tokio::spawn(upgrade::join(client_side, service_side, drain));
+            tokio::spawn(upgrade::join(
+                client_side,
+                service_side,
+                stream_end(gateway, token),
+            ));
         }
         // 101 is nothing without its hop-by-hop headers.
         Ok(response.map(|_| Body::empty()))
@@ -185,6 +191,7 @@ impl Call<'_> {
 /// The service's answer as the client gets it.
 fn through(
     gateway: &Gateway,
+    token: Option<VerifiedToken>,
     response: Response<hyper::body::Incoming>,
     keep: Option<String>,
 ) -> Response {
@@ -194,10 +201,7 @@ fn through(
     let kind = parts.headers.get(CONTENT_TYPE);
     let is = |prefix: &str| kind.is_some_and(|k| k.as_bytes().starts_with(prefix.as_bytes()));
     if is("text/event-stream") {
-        body = Body::new(UntilDrain::new(
-            body,
-            gateway.stop.clone().cancelled_owned(),
-        ));
+        body = Body::new(Until::new(body, stream_end(gateway, token)));
     } else if let Some(place) = keep
         && parts.status == StatusCode::OK
         && is("application/json")
@@ -209,6 +213,21 @@ fn through(
         body = Body::new(Copied::new(body, LARGEST, whole));
     }
     Response::from_parts(parts, body)
+}
+
+/// When the process drains, and when the token that opened the stream ends or is revoked: what was
+/// allowed once must not be heard for ever.
+fn stream_end(gateway: &Gateway, token: Option<VerifiedToken>) -> StreamEnd {
+    let drained = gateway.stop.clone().cancelled_owned();
+    match token.map(|token| gateway.identities.ended(token)) {
+        None => Box::pin(drained),
+        Some(token_ended) => Box::pin(async move {
+            tokio::select! {
+                () = drained => {}
+                () = token_ended => {}
+            }
+        }),
+    }
 }
 
 /// RFC 9110 §9.2.2.

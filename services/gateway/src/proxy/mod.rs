@@ -43,7 +43,7 @@ pub(crate) async fn proxy(
     let place = may_fall_back.then(|| place_of(&parts.uri));
     let keep = place.clone().filter(|_| claim == Claim::Anonymous);
 
-    let sender = (peer, claim.user());
+    let sender = (peer, claim.token());
     let outcome = forward::forward(&gateway, upstream, sender, parts, body, keep).await;
     let (response, reached) = match outcome {
         Ok(response) if !(answer::is_broken(response.status()) && may_fall_back) => {

@@ -1,13 +1,15 @@
-//! A connection that became something else (a WebSocket): bytes both ways until an end or the drain.
+//! A connection that became something else (a WebSocket): bytes both ways until one side ends, or
+//! until [`StreamEnd`]: the drain, or the end of the token that opened it.
 //!
 //! Graceful shutdown does not know upgraded connections; without the token they would hold the
 //! process up to its last second, or be cut by its end.
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio_util::sync::CancellationToken;
 
-pub(super) async fn join(client: OnUpgrade, service: OnUpgrade, drain: CancellationToken) {
+use super::body::StreamEnd;
+
+pub(super) async fn join(client: OnUpgrade, service: OnUpgrade, end: StreamEnd) {
     let (client, service) = match tokio::try_join!(client, service) {
         Ok(both) => both,
         Err(error) => {
@@ -17,9 +19,11 @@ pub(super) async fn join(client: OnUpgrade, service: OnUpgrade, drain: Cancellat
     };
     let (mut client, mut service) = (TokioIo::new(client), TokioIo::new(service));
     let copied = tokio::io::copy_bidirectional(&mut client, &mut service);
-    match drain.run_until_cancelled(copied).await {
-        Some(Ok((up, down))) => tracing::debug!(up, down, "an upgraded connection ended"),
-        Some(Err(error)) => tracing::debug!(%error, "an upgraded connection broke"),
-        None => tracing::debug!("an upgraded connection was ended by the drain"),
+    tokio::select! {
+        () = end => tracing::debug!("an upgraded connection was ended by the drain or its token"),
+        copied = copied => match copied {
+            Ok((up, down)) => tracing::debug!(up, down, "an upgraded connection ended"),
+            Err(error) => tracing::debug!(%error, "an upgraded connection broke"),
+        },
     }
 }

@@ -67,7 +67,7 @@ pub(crate) async fn circuits(
     let response = match claim {
         Claim::Anonymous => Problem::unauthorized().into_response(),
         Claim::Invalid => invalid_token().into_response(),
-        Claim::User(user) if user.role != Role::Admin => {
+        Claim::User(token) if token.identity.role != Role::Admin => {
             Problem::forbidden("Only an admin sees the circuits").into_response()
         }
         Claim::User(_) => {

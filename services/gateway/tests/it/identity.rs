@@ -115,7 +115,7 @@ async fn what_was_revoked_before_the_gateway_started_is_refused_from_the_first_r
 }
 
 /// As user-service does it.
-async fn revoke(session: &str) {
+pub(crate) async fn revoke(session: &str) {
     let client = redis::Client::open(redis_url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let until = quickbite_auth::Clock::system().now().as_second() + 60;

@@ -239,11 +239,12 @@ impl World {
     }
 
     pub(crate) fn token_in(&self, session: Uuid, role: Role) -> Token {
+        self.token_for(Duration::from_secs(600), session, role)
+    }
+
+    pub(crate) fn token_for(&self, ttl: Duration, session: Uuid, role: Role) -> Token {
         let user = Uuid::now_v7();
-        let text = self
-            .tokens
-            .issue(user, role, session, Duration::from_secs(600))
-            .unwrap();
+        let text = self.tokens.issue(user, role, session, ttl).unwrap();
         Token {
             text,
             user,
