@@ -52,6 +52,18 @@ pub(crate) fn limit_key(address: IpAddr) -> String {
     }
 }
 
+/// The address as the key of a door (login, register, refresh). IPv6 by /56, what a provider gives
+/// one household (RIPE-690 §4.2): its 256 networks of /64 must not be 256 times as many guesses.
+pub(crate) fn door_key(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("{}/56", Ipv6Addr::new(a, b, c, d & 0xff00, 0, 0, 0, 0))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -109,6 +121,13 @@ mod tests {
         let key = |text: &str| limit_key(text.parse().unwrap());
         assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
         assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+    }
+
+    #[test]
+    fn the_networks_of_one_household_share_its_door() {
+        let key = |text: &str| door_key(text.parse().unwrap());
+        assert_eq!(key("2001:db8:1:200::1"), key("2001:db8:1:2ff::9"));
+        assert_ne!(key("2001:db8:1:200::1"), key("2001:db8:1:300::1"));
     }
 
     proptest! {

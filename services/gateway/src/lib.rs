@@ -47,7 +47,9 @@ impl Program for GatewayService {
         let gateway = Gateway::start(args, Clock::system(), process.background.stop())?;
         gateway.warm().await;
         let (routes, health) = (router(&gateway), health(&gateway));
-        process.serve(health, None, routes).await
+        process.serve(health, None, routes).await?;
+        gateway.limits.give_back_leases().await;
+        Ok(())
     }
 
     async fn migrate((): ()) -> anyhow::Result<()> {

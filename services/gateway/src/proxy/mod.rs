@@ -76,17 +76,24 @@ pub(crate) async fn judge(
     let policy = gateway.policy.get();
     let path = parts.uri.path();
     let tier = Tier::of(&parts.method, path);
-    let claim = match tier {
-        // Who logs in anew may still send the token that has run out.
-        Tier::Auth => Claim::Anonymous,
-        Tier::General | Tier::Write => gateway.identities.claim(&parts.headers).await,
-    };
     let address = client_ip(peer.ip(), &parts.headers, &policy.trusted_proxies);
-    let ticket = gateway
-        .limits
-        .count(&policy, tier, address, claim.user(), path)
-        .await?;
-    Ok((claim, ticket))
+    let count = |user| gateway.limits.count(&policy, tier, address, user, path);
+    let claim = || gateway.identities.claim(&parts.headers);
+    match tier {
+        // Who logs in anew may still send the token that has run out.
+        Tier::Auth => Ok((Claim::Anonymous, count(None).await?)),
+        // Counted by address: before the costlier look at the token.
+        Tier::General => {
+            let ticket = count(None).await?;
+            Ok((claim().await, ticket))
+        }
+        // Counted by user: the token says by whom.
+        Tier::Write => {
+            let claim = claim().await;
+            let ticket = count(claim.user().copied()).await?;
+            Ok((claim, ticket))
+        }
+    }
 }
 
 pub(crate) fn marked(ticket: &Ticket, mut response: Response) -> Response {

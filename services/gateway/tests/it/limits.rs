@@ -78,6 +78,40 @@ async fn a_login_that_reached_nobody_does_not_count() {
 }
 
 #[tokio::test]
+async fn an_outage_behind_the_door_does_not_count_as_guesses() {
+    let backend = Backend::start().await;
+    let world = before(&backend)
+        .limit("auth", 3)
+        .breaker(json!({ "volumeThreshold": 1000, "timeoutMs": 100 }))
+        .start()
+        .await;
+    for status in [500, 502, 503, 504] {
+        backend.answers(status, json!({}));
+        assert_eq!(world.post("/api/users/login").await.status, status);
+    }
+    backend.behaves(|_| std::future::pending());
+    for _ in 0..2 {
+        assert_eq!(world.post("/api/users/login").await.status, 504);
+    }
+    backend.answers(200, json!({}));
+    assert_eq!(world.post("/api/users/login").await.status, 200);
+}
+
+#[tokio::test]
+async fn all_who_log_in_rightly_behind_one_address_get_in() {
+    let backend = Backend::start().await;
+    backend.behaves(|_| async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        crate::support::empty(200)
+    });
+    let world = before(&backend).limit("auth", 5).start().await;
+    let logins = (0..12).map(|_| world.post("/api/users/login"));
+    for reply in futures::future::join_all(logins).await {
+        assert_eq!(reply.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn each_user_has_their_own_write_limit() {
     let backend = Backend::start().await;
     let world = before(&backend).limit("write", 2).start().await;

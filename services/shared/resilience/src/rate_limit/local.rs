@@ -37,8 +37,12 @@ impl LocalLimiter {
         entry.buckets.take(quota, now_ms)
     }
 
-    pub(super) fn give_back(&self, key: &str, bucket: u64) {
-        if let Some(known) = self.lock().get_mut(key) {
+    pub(super) fn give_back(&self, quota: Quota, key: &str, bucket: u64) {
+        if let Some(known) = self.lock().get_mut(key)
+            && known
+                .quota
+                .is_some_and(|known| known.window == quota.window)
+        {
             known.buckets.give_back(bucket);
         }
     }

@@ -1,10 +1,12 @@
 //! A sliding-window rate limit that replicas share through Redis.
 //!
 //! Two buckets, the older one weighted by how much of it the window still covers; exact under
-//! concurrency because one script reads and writes on the server, by the server's clock. A key with
-//! much quota left hands out leases (5 % of what is left, at least 1), so that a busy client costs
-//! far less than a Redis call per request; what was leased is already counted, so the sum over
-//! replicas never passes the limit.
+//! concurrency because one script reads and writes on the server, by the server's clock. A busy
+//! client of a large limit is served from leases (at most a 400th of what is left), so that it costs
+//! far less than a Redis call per request. What is leased is already counted, so the sum over
+//! replicas never passes the limit; what is not used is given back within seconds, so that nearly
+//! all of the limit is given out. A changed limit is applied to what was used so far; a changed
+//! window starts a counter of its own.
 //!
 //! Every replica also counts for itself what it let pass. That count can only be lower than the
 //! shared one, so it never refuses what Redis would grant; it spares Redis the clients that are over
@@ -16,7 +18,7 @@ mod local;
 mod shared;
 mod window;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
 use quickbite_telemetry::metrics::{self, Gauge};
@@ -24,7 +26,7 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::redis_link::Redis;
-use lease::Leases;
+use lease::{HOLD, Leases, Spent, Unspent};
 use local::LocalLimiter;
 use shared::SharedCounter;
 pub use window::Quota;
@@ -86,7 +88,8 @@ struct Inner {
 }
 
 impl RateLimiter {
-    /// `prefix` starts every Redis key: `gw:limit` gives `gw:limit:{general:192.0.2.1}`.
+    /// `prefix` starts every Redis key: `gw:limit` gives `gw:limit:{general:192.0.2.1}:900000`.
+    /// Needs a tokio runtime.
     pub fn new(redis: Redis, prefix: &str, clock: Arc<dyn Clock>) -> Self {
         Self::with(redis, prefix, clock, BOUND)
     }
@@ -94,14 +97,14 @@ impl RateLimiter {
     /// The same with another bound than 50 ms on how long Redis may take.
     pub fn with(redis: Redis, prefix: &str, clock: Arc<dyn Clock>, bound: Duration) -> Self {
         DEGRADED.set(0.0);
-        Self {
-            inner: Arc::new(Inner {
-                shared: SharedCounter::new(redis, prefix, bound),
-                leases: Leases::default(),
-                local: LocalLimiter::default(),
-                clock,
-            }),
-        }
+        let inner = Arc::new(Inner {
+            shared: SharedCounter::new(redis, prefix, bound),
+            leases: Leases::default(),
+            local: LocalLimiter::default(),
+            clock,
+        });
+        tokio::spawn(give_back_overdue(Arc::downgrade(&inner)));
+        Self { inner }
     }
 
     /// Takes one from what `key` may use under `quota`.
@@ -112,18 +115,27 @@ impl RateLimiter {
         if own.granted == 0 {
             return own.decision(quota, own, None);
         }
-        if draw == Draw::Lease
-            && let Some(leased) = inner.leases.spend(key, quota, now)
-        {
-            return leased.decision(quota, own, Some(leased.bucket));
+        let fetching = match draw {
+            Draw::Single => None,
+            Draw::Lease => match inner.leases.spend(key, quota, now) {
+                Spent::Leased(leased) => return leased.decision(quota, own, Some(leased.bucket)),
+                Spent::AskForOne => None,
+                Spent::Fetch(fetching) => Some(fetching),
+            },
+        };
+        if let Some(stale) = fetching.as_ref().and_then(|f| f.stale.as_ref()) {
+            inner.return_unspent(stale).await;
         }
-        match inner.shared.take(quota, key, draw).await {
+        let want = fetching.as_ref().map_or(1, |fetching| fetching.want);
+        match inner.shared.take(quota, key, want).await {
             Ok(shared) => {
                 degraded(false);
                 if shared.granted == 0 {
-                    inner.local.give_back(key, own.bucket);
+                    inner.local.give_back(quota, key, own.bucket);
                 }
-                inner.leases.keep(key, quota, now, shared);
+                if let Some(fetching) = fetching {
+                    fetching.keep(quota, now, shared);
+                }
                 shared.decision(quota, own, Some(shared.bucket))
             }
             Err(_) => {
@@ -139,15 +151,46 @@ impl RateLimiter {
         if !decision.allowed {
             return;
         }
-        self.inner.local.give_back(key, local);
+        let quota = decision.quota;
+        self.inner.local.give_back(quota, key, local);
         if let Some(bucket) = shared {
-            // Not given back is counted: the safe side for the limit.
-            let _ = self.inner.shared.give_back(key, bucket).await;
+            let one = Unspent {
+                key: key.to_owned(),
+                quota,
+                bucket,
+                amount: 1,
+            };
+            self.inner.return_unspent(&one).await;
+        }
+    }
+
+    /// Gives back whatever this replica has leased and not used; for its end.
+    pub async fn give_back_leases(&self) {
+        for unspent in self.inner.leases.all() {
+            self.inner.return_unspent(&unspent).await;
+        }
+    }
+}
+
+/// Until the last handle is gone.
+async fn give_back_overdue(limiter: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(HOLD / 4).await;
+        let Some(inner) = limiter.upgrade() else {
+            return;
+        };
+        for unspent in inner.leases.overdue(inner.clock.monotonic()) {
+            inner.return_unspent(&unspent).await;
         }
     }
 }
 
 impl Inner {
+    /// What cannot be given back stays counted: the safe side for the limit.
+    async fn return_unspent(&self, unspent: &Unspent) {
+        let _ = self.shared.give_back(unspent).await;
+    }
+
     /// The calendar, as on the Redis server, so that both counts have the same buckets.
     fn wall_ms(&self) -> u64 {
         self.clock.wall().as_millisecond().unsigned_abs()

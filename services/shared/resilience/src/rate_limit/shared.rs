@@ -1,16 +1,20 @@
 //! The counter in Redis: one script call for a taking, one for a giving back.
+//!
+//! The window's length is part of the key: buckets of another length count other spans, so that a
+//! changed window starts a counter of its own.
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use redis::Script;
 
-use super::Draw;
+use super::lease::Unspent;
 use super::window::{Buckets, Quota, Reading};
 use crate::redis_link::{Redis, RedisAway};
 
-/// Share of the remaining quota that one lease takes.
-const LEASE_PERCENT: &str = "5";
+/// A lease is at most this part of what is left, so that what two other replicas hold unspent is at
+/// most half a percent of the limit.
+const LEASE_PART: &str = "400";
 
 pub(super) struct SharedCounter {
     redis: Redis,
@@ -21,7 +25,7 @@ pub(super) struct SharedCounter {
 static TAKE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-local limit, window, percent = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local limit, window, want, part = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local index = math.floor(now / window)
@@ -34,7 +38,7 @@ elseif at < index then previous, current = 0, 0 end
 local left = limit - current - math.ceil(previous * (window - elapsed) / window)
 local granted = 0
 if left > 0 then
-  granted = math.max(1, math.floor(left * percent / 100))
+  granted = math.max(1, math.min(want, math.floor(left / part)))
   current = current + granted
   redis.call('HSET', KEYS[1], 'i', index, 'c', current, 'p', previous)
   redis.call('PEXPIRE', KEYS[1], 2 * window)
@@ -46,12 +50,13 @@ return {granted, index, current, previous, elapsed}",
 static GIVE_BACK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-local index = tonumber(ARGV[1])
+local index, amount = tonumber(ARGV[1]), tonumber(ARGV[2])
 local at = tonumber(redis.call('HGET', KEYS[1], 'i'))
 if not at then return 0 end
 local field = (at == index and 'c') or (at == index + 1 and 'p')
-if not field or tonumber(redis.call('HGET', KEYS[1], field)) < 1 then return 0 end
-return redis.call('HINCRBY', KEYS[1], field, -1)",
+if not field then return 0 end
+amount = math.min(amount, tonumber(redis.call('HGET', KEYS[1], field)))
+return redis.call('HINCRBY', KEYS[1], field, -amount)",
     )
 });
 
@@ -64,24 +69,22 @@ impl SharedCounter {
         }
     }
 
+    /// Takes up to `want`, at least one while there is any left.
     pub(super) async fn take(
         &self,
         quota: Quota,
         key: &str,
-        draw: Draw,
+        want: u32,
     ) -> Result<Reading, RedisAway> {
-        let percent = match draw {
-            Draw::Single => "0",
-            Draw::Lease => LEASE_PERCENT,
-        };
+        let want = want.to_string();
         let (limit, window) = (quota.limit.to_string(), quota.window_ms().to_string());
         let (granted, index, current, previous, elapsed): (u32, u64, u64, u64, u64) = self
             .redis
             .script(
                 self.bound,
                 &TAKE,
-                &[&self.key(key)],
-                &[&limit, &window, percent],
+                &[&self.key(key, quota)],
+                &[&limit, &window, &want, LEASE_PART],
             )
             .await?;
         let buckets = Buckets {
@@ -92,21 +95,27 @@ impl SharedCounter {
         Ok(buckets.reading(quota, granted, elapsed))
     }
 
-    pub(super) async fn give_back(&self, key: &str, bucket: u64) -> Result<(), RedisAway> {
+    pub(super) async fn give_back(&self, unspent: &Unspent) -> Result<(), RedisAway> {
+        let Unspent {
+            key,
+            quota,
+            bucket,
+            amount,
+        } = unspent;
         let _: i64 = self
             .redis
             .script(
                 self.bound,
                 &GIVE_BACK,
-                &[&self.key(key)],
-                &[&bucket.to_string()],
+                &[&self.key(key, *quota)],
+                &[&bucket.to_string(), &amount.to_string()],
             )
             .await?;
         Ok(())
     }
 
     /// Hash-tagged, so that a cluster would keep a key's parts together.
-    fn key(&self, key: &str) -> String {
-        format!("{}:{{{key}}}", self.prefix)
+    fn key(&self, key: &str, quota: Quota) -> String {
+        format!("{}:{{{key}}}:{}", self.prefix, quota.window_ms())
     }
 }

@@ -62,10 +62,95 @@ async fn two_replicas_under_fire_never_pass_more_than_the_limit() {
         for task in tasks {
             sum += task.await.unwrap();
         }
-        match draw {
-            Draw::Single => assert_eq!(sum, 200),
-            Draw::Lease => assert!((150..=200).contains(&sum), "{sum}"),
+        assert_eq!(sum, 200, "{draw:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_replicas_give_out_all_but_a_hundredth_and_never_more() {
+    let quota = Quota {
+        limit: 20_000,
+        ..FIVE
+    };
+    let key = unique("three");
+    let replicas = [
+        limiter(redis().await),
+        limiter(redis().await),
+        limiter(redis().await),
+    ];
+    // The first two hold what they leased when the third one gets all the rest of the requests.
+    let mut sum = 0;
+    for replica in &replicas[..2] {
+        sum += passed(replica, quota, &key, Draw::Lease, 3_000).await;
+    }
+    let mut tasks = Vec::new();
+    for _ in 0..20 {
+        let (replica, key) = (replicas[2].clone(), key.clone());
+        tasks.push(tokio::spawn(async move {
+            passed(&replica, quota, &key, Draw::Lease, 1_000).await
+        }));
+    }
+    for task in tasks {
+        sum += task.await.unwrap();
+    }
+    assert!((19_800..=20_000).contains(&sum), "{sum}");
+}
+
+#[tokio::test]
+async fn a_lowered_limit_counts_what_was_used_and_not_what_was_leased() {
+    let limit = |limit| Quota { limit, ..FIVE };
+    let (limiter, key) = (limiter(redis().await), unique("lowered"));
+    let (before, after) = (limit(10_000_000), limit(2_000));
+    assert_eq!(
+        passed(&limiter, before, &key, Draw::Lease, 1_900).await,
+        1_900
+    );
+    let remaining = limiter.take(after, &key, Draw::Lease).await.remaining;
+    assert_eq!(remaining, 99);
+    assert_eq!(passed(&limiter, after, &key, Draw::Lease, 200).await, 99);
+}
+
+#[tokio::test]
+async fn what_one_replica_leased_and_does_not_use_others_may() {
+    let quota = Quota {
+        limit: 10_000,
+        ..FIVE
+    };
+    let key = unique("idle");
+    let (idle, busy) = (limiter(redis().await), limiter(redis().await));
+    passed(&idle, quota, &key, Draw::Lease, 40).await;
+    tokio::time::timeout(Duration::from_secs(10), async {
+        // Exact once the idle replica's rest is back.
+        let mut used = 40;
+        loop {
+            used += 1;
+            let decision = busy.take(quota, &key, Draw::Single).await;
+            if decision.remaining == quota.limit - used {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    })
+    .await
+    .expect("given back");
+}
+
+#[tokio::test]
+async fn a_changed_window_starts_at_once_whichever_way_it_changes() {
+    let window = |seconds| Quota {
+        limit: 5,
+        window: Duration::from_secs(seconds),
+    };
+    for (before, after) in [(60, 86_400), (86_400, 60)] {
+        let (limiter, key) = (limiter(redis().await), unique("window"));
+        assert_eq!(
+            passed(&limiter, window(before), &key, Draw::Single, 9).await,
+            5
+        );
+        assert_eq!(
+            passed(&limiter, window(after), &key, Draw::Single, 9).await,
+            5
+        );
     }
 }
 
