@@ -20,9 +20,10 @@ use loom::thread;
 use state::{Admission, Moment, Phase, StateWord};
 
 const RESET: u64 = 30_000;
+const TIMEOUT: u64 = 5_000;
 
 fn open(word: &StateWord) {
-    let Admission::Admitted { generation } = word.admit(Moment(0), RESET) else {
+    let Admission::Admitted { generation } = word.admit(Moment(0), RESET, TIMEOUT) else {
         panic!("a new breaker is closed");
     };
     assert!(word.leave(generation, Phase::Open, Moment(0)));
@@ -35,7 +36,10 @@ fn two_callers_at_the_reset_time_never_both_become_the_probe() {
         open(&word);
         let ask = |word: Arc<StateWord>| {
             thread::spawn(move || {
-                matches!(word.admit(Moment(RESET), RESET), Admission::Probe { .. })
+                matches!(
+                    word.admit(Moment(RESET), RESET, TIMEOUT),
+                    Admission::Probe { .. }
+                )
             })
         };
         let (a, b) = (ask(word.clone()), ask(word.clone()));
@@ -69,7 +73,7 @@ fn a_late_result_never_moves_a_later_generation() {
             let word = word.clone();
             thread::spawn(move || word.leave(first, Phase::Closed, Moment(RESET)))
         };
-        let admission = word.admit(Moment(RESET), RESET);
+        let admission = word.admit(Moment(RESET), RESET, TIMEOUT);
         assert!(!late.join().unwrap());
         assert!(matches!(admission, Admission::Probe { .. }));
         assert_eq!(word.read().0, Phase::HalfOpen);
@@ -81,7 +85,7 @@ fn a_probe_dropped_while_others_ask_is_followed_by_exactly_one() {
     loom::model(|| {
         let word = Arc::new(StateWord::new());
         open(&word);
-        let Admission::Probe { generation } = word.admit(Moment(RESET), RESET) else {
+        let Admission::Probe { generation } = word.admit(Moment(RESET), RESET, TIMEOUT) else {
             panic!("due for a probe");
         };
         let now = Moment(RESET + 1);
@@ -89,9 +93,9 @@ fn a_probe_dropped_while_others_ask_is_followed_by_exactly_one() {
             let word = word.clone();
             thread::spawn(move || word.abandon(generation, now, RESET))
         };
-        let asked = matches!(word.admit(now, RESET), Admission::Probe { .. });
+        let asked = matches!(word.admit(now, RESET, TIMEOUT), Admission::Probe { .. });
         assert!(dropper.join().unwrap());
-        let again = matches!(word.admit(now, RESET), Admission::Probe { .. });
+        let again = matches!(word.admit(now, RESET, TIMEOUT), Admission::Probe { .. });
         assert!(asked ^ again);
     });
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use metrics::Metrics;
@@ -119,10 +119,11 @@ impl Breaker {
         }
         let now = self.inner.now();
         let reset = self.inner.settings.reset_timeout();
-        match self.inner.state.admit(now, reset) {
+        let timeout = self.inner.settings.timeout();
+        match self.inner.state.admit(now, reset, timeout) {
             Admission::Admitted { generation } => Ok(self.permit(generation)),
             Admission::Probe { generation } => {
-                self.inner.moved(Phase::HalfOpen, now);
+                self.inner.moved(Phase::Open, Phase::HalfOpen, now);
                 Ok(self.permit(generation))
             }
             Admission::Rejected { wait } => {
@@ -181,7 +182,7 @@ impl Drop for Permit {
             let now = self.inner.now();
             let reset = self.inner.settings.reset_timeout();
             if self.inner.state.abandon(self.generation, now, reset) {
-                self.inner.moved(Phase::Open, now);
+                self.inner.moved(Phase::HalfOpen, Phase::Open, now);
             }
         }
     }
@@ -209,7 +210,7 @@ impl Inner {
             (Phase::HalfOpen, _) => {
                 let to = if failed { Phase::Open } else { Phase::Closed };
                 if self.state.leave(generation, to, now) {
-                    self.moved(to, now);
+                    self.moved(Phase::HalfOpen, to, now);
                 }
             }
             (Phase::Closed, _) => {
@@ -219,22 +220,24 @@ impl Inner {
                     && self.settings.trips(self.window.counts(slot, generation))
                     && self.state.leave(generation, Phase::Open, now)
                 {
-                    self.moved(Phase::Open, now);
+                    self.moved(Phase::Closed, Phase::Open, now);
                 }
             }
             (Phase::Open, _) => {}
         }
     }
 
-    /// Called by the one thread that won the transition.
-    fn moved(&self, to: Phase, now: Moment) {
+    /// Called by the one thread that won the transition. A service that is away is one opening and,
+    /// later, one closing in the log; its probes in between are for the metrics and for debugging.
+    fn moved(&self, from: Phase, to: Phase, now: Moment) {
         self.moved_at.store(now.0 + 1, Ordering::Relaxed);
         self.metrics.moved(to);
         let upstream = self.upstream;
-        match to {
-            Phase::Open => warn!(upstream, "circuit opened"),
-            Phase::HalfOpen => info!(upstream, "circuit half-open, one probe is let through"),
-            Phase::Closed => info!(upstream, "circuit closed"),
+        match (from, to) {
+            (Phase::Closed, Phase::Open) => warn!(upstream, "circuit opened"),
+            (_, Phase::Open) => debug!(upstream, "circuit open again, the probe did not succeed"),
+            (_, Phase::HalfOpen) => debug!(upstream, "circuit half-open, one probe is let through"),
+            (_, Phase::Closed) => info!(upstream, "circuit closed"),
         }
     }
 }

@@ -92,6 +92,11 @@ impl Live {
         self.reset_ms.load(Ordering::Relaxed)
     }
 
+    /// Milliseconds.
+    pub(super) fn timeout(&self) -> u64 {
+        self.timeout_ms.load(Ordering::Relaxed)
+    }
+
     pub(super) fn bucket_millis(&self) -> u64 {
         (self.window_ms.load(Ordering::Relaxed) / BUCKETS).max(1)
     }

@@ -6,13 +6,16 @@
 //! 26 bits of generation after 67 million transitions.
 //!
 //! Half-open means that exactly one probe is out. A probe that is never heard of again (its task
-//! was leaked) is replaced after another reset time, so that half-open cannot wedge.
+//! was leaked) is replaced after another reset time, so that half-open cannot wedge; not before a
+//! call's own time limit, or a slow upstream would lose every probe to the next one.
 
 use super::sync::{AtomicU64, Ordering};
 
 const SINCE_BITS: u32 = 36;
 const SINCE_MASK: u64 = (1 << SINCE_BITS) - 1;
 const GENERATION_MASK: u64 = (1 << 26) - 1;
+/// Between a probe's time limit and the moment when it is taken for lost.
+const PROBE_GRACE_MS: u64 = 1_000;
 
 /// Closed, half-open or open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +112,9 @@ impl StateWord {
         (state.phase, state.generation)
     }
 
-    /// Lets the call in, makes it the probe, or rejects it. `reset` in milliseconds.
-    pub(super) fn admit(&self, now: Moment, reset: u64) -> Admission {
+    /// Lets the call in, makes it the probe, or rejects it. `reset` and `timeout`, how long a call may
+    /// take, in milliseconds.
+    pub(super) fn admit(&self, now: Moment, reset: u64, timeout: u64) -> Admission {
         let mut word = self.0.load(Ordering::Acquire);
         loop {
             let state = State::unpack(word);
@@ -120,8 +124,12 @@ impl StateWord {
                 };
             }
             let age = state.age(now);
-            if age < reset {
-                return Admission::Rejected { wait: reset - age };
+            let due = match state.phase {
+                Phase::HalfOpen => reset.max(timeout.saturating_add(PROBE_GRACE_MS)),
+                Phase::Open | Phase::Closed => reset,
+            };
+            if age < due {
+                return Admission::Rejected { wait: due - age };
             }
             let probing = state.then(Phase::HalfOpen, now.0);
             match self.swap(word, probing) {

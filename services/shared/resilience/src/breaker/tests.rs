@@ -144,6 +144,22 @@ fn a_probe_that_is_never_heard_of_again_does_not_wedge() {
 }
 
 #[test]
+fn a_probe_that_takes_longer_than_the_reset_time_is_waited_for() {
+    let f = fixture();
+    f.breaker.apply(Settings {
+        reset_timeout: Duration::from_secs(1),
+        ..Settings::default()
+    });
+    let f = f.opened();
+    f.pass(1);
+    let slow = f.breaker.admit().expect("the probe");
+    f.pass(4);
+    assert!(f.breaker.admit().is_err());
+    slow.report(Verdict::Success);
+    assert_eq!(f.phase(), Phase::Closed);
+}
+
+#[test]
 fn settings_apply_to_calls_that_are_already_counted() {
     let f = fixture();
     (0..2).for_each(|_| f.call(Verdict::Failure));
