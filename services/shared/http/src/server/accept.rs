@@ -4,14 +4,16 @@
 //! headers (a client that sends one byte a minute would hold a connection for ever) and none for
 //! the drain.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
-use http::header;
+use http::{HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -19,6 +21,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use quickbite_auth::InternalVerifier;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -29,8 +32,13 @@ use super::linger::lingering;
 use crate::health::Health;
 use crate::shutdown::signalled;
 
-/// How long a client may take to send a request's head.
+/// How long a client may take to send a request's head, the first one from the connection's begin.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// An HTTP/2 connection that is silent this long is asked whether somebody is there.
+const PING_AFTER: Duration = Duration::from_secs(20);
+const PONG_WITHIN: Duration = Duration::from_secs(10);
+/// More wait in the kernel's queue. Each costs a file descriptor and some buffers.
+const MOST_CONNECTIONS: usize = 10_000;
 /// What still runs this long after the drain began is dropped.
 const DRAIN_CAP: Duration = Duration::from_secs(25);
 
@@ -71,18 +79,20 @@ pub(crate) async fn serve_on(
     let writes = TaskTracker::new();
     let app = tracked_app(service, &health, verifier, routes, writes.clone());
     let connections = GracefulShutdown::new();
+    let draining = CancellationToken::new();
     let drain = async {
         tokio::select! {
             () = signalled() => {}
             () = stop.cancelled() => {}
         }
         health.drain();
+        draining.cancel();
         tracing::info!(delay = ?args.drain_delay(), "draining");
         tokio::time::sleep(args.drain_delay()).await;
         stop.cancel();
     };
     tokio::select! {
-        () = accept(&listener, &app, &connections) => {}
+        () = accept(&listener, &app, &connections, &draining) => {}
         () = drain => {}
     }
     drop(listener);
@@ -115,16 +125,32 @@ fn metrics_router() -> Router {
     Router::new().route("/metrics", get(exposition))
 }
 
-async fn accept(listener: &TcpListener, app: &Router, connections: &GracefulShutdown) {
+async fn accept(
+    listener: &TcpListener,
+    app: &Router,
+    connections: &GracefulShutdown,
+    draining: &CancellationToken,
+) {
+    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT);
-    builder.http2().timer(TokioTimer::new());
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PONG_WITHIN);
     loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+            return; // only a closed semaphore refuses, and nobody closes it
+        };
         match listener.accept().await {
-            Ok((stream, peer)) => converse(stream, peer, app, connections, &builder),
+            Ok((stream, peer)) => {
+                let client = (stream, peer, place);
+                converse(client, app, connections, draining, &builder);
+            }
             // Out of file descriptors, mostly: give connections time to end.
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
@@ -135,28 +161,56 @@ async fn accept(listener: &TcpListener, app: &Router, connections: &GracefulShut
 }
 
 fn converse(
-    stream: TcpStream,
-    peer: SocketAddr,
+    (stream, peer, place): (TcpStream, SocketAddr, OwnedSemaphorePermit),
     app: &Router,
     connections: &GracefulShutdown,
+    draining: &CancellationToken,
     builder: &Builder<TokioExecutor>,
 ) {
     // Small answers must not wait for a full packet.
     let _ = stream.set_nodelay(true);
-    let app = app.clone();
+    let (app, draining) = (app.clone(), draining.clone());
+    let begun = CancellationToken::new();
+    let has_begun = begun.clone();
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
+        begun.cancel();
         let (mut head, body) = request.into_parts();
         head.extensions.insert(ConnectInfo(peer));
         let body = lingering(&head.headers, body);
-        app.clone().oneshot(hyper::Request::from_parts(head, body))
+        let persistent = head.version <= http::Version::HTTP_11;
+        let answer = app.clone().oneshot(hyper::Request::from_parts(head, body));
+        let draining = draining.clone();
+        async move {
+            let mut response = answer.await?;
+            // Whoever pools this connection must not send its next request into the end of it.
+            if persistent
+                && draining.is_cancelled()
+                && response.status() != StatusCode::SWITCHING_PROTOCOLS
+            {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = builder
         .serve_connection_with_upgrades(TokioIo::new(stream), answer)
         .into_owned();
     let connection = connections.watch(connection);
+    // Until the first request nothing in hyper limits the time: it first reads which HTTP it is.
+    let silent = async move {
+        let begun = tokio::time::timeout(HEADER_TIMEOUT, has_begun.cancelled()).await;
+        if begun.is_ok() {
+            std::future::pending::<()>().await;
+        }
+    };
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = &*error, "a connection broke");
+        let _place = place;
+        tokio::select! {
+            ended = connection => if let Err(error) = ended {
+                tracing::debug!(error = &*error, "a connection broke");
+            },
+            () = silent => tracing::debug!("a connection on which nobody asked anything"),
         }
     });
 }

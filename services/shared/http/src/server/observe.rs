@@ -26,6 +26,9 @@ use crate::problem::Problem;
 /// The status that is logged for a client that did not wait (nginx's).
 const CLIENT_GONE: u16 = 499;
 
+/// In characters.
+const LONGEST_LOGGED_PATH: usize = 256;
+
 #[derive(Clone)]
 pub(super) struct Observer {
     requests: IntCounterVec,
@@ -78,7 +81,7 @@ pub(super) async fn observe(
         correlationId = %id,
         method,
         route,
-        path,
+        path = shortened(&path),
         userId = field::Empty,
     );
     if let Some(parent) = &inbound_trace {
@@ -94,7 +97,7 @@ pub(super) async fn observe(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
     );
-    let mut access = Access {
+    let access = Access {
         requests: observer.requests,
         durations: observer.durations,
         method,
@@ -109,6 +112,14 @@ pub(super) async fn observe(
     let answer = instance::scope(path, answer);
     let answer = traceparent::scope(inbound_trace, answer);
     let answer = correlation::scope(id, answer).instrument(span);
+    // The access line is part of what runs on: a write is logged with its own end, and not with that
+    // of a client that did not wait.
+    let answer = async move {
+        let mut access = access; // the whole of it, not only the field that is set
+        let response = answer.await;
+        access.status = response.status().as_u16();
+        response
+    };
     let mut response = if changes {
         match observer.writes.spawn(answer).await {
             Ok(response) => response,
@@ -120,8 +131,15 @@ pub(super) async fn observe(
     if let Some(value) = id_value {
         response.headers_mut().insert(correlation::HEADER, value);
     }
-    access.status = response.status().as_u16();
     response
+}
+
+/// A path as it is logged: whoever asks for 64 KiB of nothing must not fill the log with it.
+fn shortened(path: &str) -> &str {
+    match path.char_indices().nth(LONGEST_LOGGED_PATH) {
+        Some((end, _)) => &path[..end],
+        None => path,
+    }
 }
 
 fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

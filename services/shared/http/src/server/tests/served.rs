@@ -106,6 +106,34 @@ async fn a_request_that_runs_when_the_drain_begins_is_answered() {
 }
 
 #[tokio::test]
+async fn an_answer_during_the_drain_closes_its_connection() {
+    let (started, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let running = start(slow(&started, &go), CancellationToken::new()).await;
+    let ask = "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+    let stream = running.connect(ask).await;
+    started.notified().await;
+    running.stop.cancel();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    go.notify_one();
+    let answer = read_all(stream).await.to_ascii_lowercase();
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    running.ends_soon().await;
+}
+
+#[tokio::test]
+async fn whoever_asks_nothing_is_not_waited_for() {
+    let running = start(Router::new(), CancellationToken::new()).await;
+    let ends = ["", "P", "PRI * HTTP/2.0\r\n", "GET / HT"].map(async |first| {
+        let mut stream = running.connect(first).await;
+        let mut answer = Vec::new();
+        let end = stream.read_to_end(&mut answer);
+        let ended = tokio::time::timeout(Duration::from_secs(60), end).await;
+        assert!(ended.is_ok(), "no end after {first:?}");
+    });
+    futures::future::join_all(ends).await;
+}
+
+#[tokio::test]
 async fn after_the_drain_began_nobody_new_is_let_in() {
     let running = start(Router::new(), CancellationToken::new()).await;
     let address = running.address;
