@@ -4,7 +4,7 @@
 //! that the first untrusted one is the last that a trusted hop has seen. What stands further left
 //! is the client's own claim.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::HeaderMap;
 use ipnet::IpNet;
@@ -20,20 +20,27 @@ pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) ->
     let hops: Vec<&str> = headers
         .get_all(FORWARDED_FOR)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
+        // A line that is no text hides an address; it must not be passed over.
+        .flat_map(|value| value.to_str().unwrap_or("?").split(','))
         .map(str::trim)
         .collect();
     for hop in hops.into_iter().rev() {
         if !is_trusted(client, trusted) {
             break;
         }
-        let Ok(address) = hop.parse::<IpAddr>() else {
+        let Some(address) = address_of(hop) else {
             break;
         };
         client = address.to_canonical();
     }
     client
+}
+
+/// One hop: an address, with or without a port, IPv6 with or without brackets.
+fn address_of(hop: &str) -> Option<IpAddr> {
+    let bare = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|a| a.ip());
+    hop.parse().ok().or_else(with_port).or_else(bare)
 }
 
 pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
@@ -104,6 +111,30 @@ mod tests {
         assert_eq!(
             ip("10.0.0.1", &["1.2.3.4, ;DROP"], &["10.0.0.0/8"]),
             "10.0.0.1"
+        );
+    }
+
+    #[test]
+    fn ports_and_brackets_are_read() {
+        for (hop, address) in [
+            ("198.51.100.1:4711", "198.51.100.1"),
+            ("[2001:db8::1]:4711", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+        ] {
+            assert_eq!(ip("10.0.0.1", &[hop], &["10.0.0.0/8"]), address);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_no_text_is_not_passed_over() {
+        let mut headers = HeaderMap::new();
+        headers.append(FORWARDED_FOR, HeaderValue::from_static("198.51.100.1"));
+        headers.append(FORWARDED_FOR, HeaderValue::from_bytes(b"\xff").unwrap());
+        let peer: IpAddr = "10.0.0.1".parse().unwrap();
+        assert_eq!(
+            client_ip(peer, &headers, &["10.0.0.0/8".parse().unwrap()]),
+            peer
         );
     }
 

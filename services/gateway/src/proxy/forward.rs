@@ -1,7 +1,7 @@
 //! The call to the service, behind its circuit.
 //!
-//! The time limit runs to the answer's head: bodies stream for as long as they last. A request that
-//! changes nothing and has no body is tried a second time, on another connection, when the first
+//! The time limit runs to the answer's head: bodies stream for as long as they last. A read without
+//! a body is tried a second time, on another connection, when the first
 //! one broke or the answer was 502 or 503, as far as the retry budget goes.
 
 use std::net::SocketAddr;
@@ -108,8 +108,7 @@ impl Call<'_> {
         body: Body,
         keep: Option<String>,
     ) -> Result<Response, Refused> {
-        let again =
-            (is_idempotent(&parts.method) && body.is_end_stream()).then(|| without_body(&parts));
+        let again = (is_safe(&parts.method) && body.is_end_stream()).then(|| without_body(&parts));
         let (body, gauge) = Watched::new(body);
         let (gateway, token) = (self.gateway, self.token);
         let request = Request::from_parts(parts, Body::new(body));
@@ -230,12 +229,10 @@ fn stream_end(gateway: &Gateway, token: Option<VerifiedToken>) -> StreamEnd {
     }
 }
 
-/// RFC 9110 §9.2.2.
-fn is_idempotent(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-    )
+/// RFC 9110 §9.2.1. Not the idempotent PUT and DELETE: between two of them another client may have
+/// written, and the second one would undo that.
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 fn without_body(parts: &Parts) -> Request {

@@ -11,7 +11,7 @@ use http::header::{
 };
 use http::{HeaderMap, Method};
 use quickbite_auth::Identity;
-use quickbite_telemetry::traceparent;
+use quickbite_telemetry::{correlation, traceparent};
 
 use crate::client_ip::FORWARDED_FOR;
 
@@ -75,6 +75,10 @@ pub(super) fn vouch(headers: &mut HeaderMap, sender: Sender<'_>) {
         headers.insert(USER_ID, id);
     }
     forwarded(headers, peer, peer_is_trusted);
+    // Again, for a client may have named it in `Connection`.
+    if let Some(id) = correlation::try_current().as_ref().and_then(text) {
+        headers.insert(correlation::HEADER, id);
+    }
     if let Some(parent) = traceparent::current().as_ref().and_then(text) {
         headers.insert(traceparent::HEADER, parent);
     }

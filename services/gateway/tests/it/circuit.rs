@@ -185,17 +185,19 @@ async fn a_read_over_a_connection_that_breaks_is_tried_once_more() {
 
 #[tokio::test]
 async fn a_write_is_never_sent_twice() {
-    let backend = Backend::start().await;
-    let (address, accepted) = drops_the_first().await;
-    let world = before(&backend)
-        .upstreams(|u| u.upstream_order = Some(uri(address)))
-        .start()
-        .await;
-    world
-        .post("/api/orders")
-        .await
-        .is_problem(503, "service_unavailable");
-    assert_eq!(accepted.load(std::sync::atomic::Ordering::SeqCst), 1);
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        let backend = Backend::start().await;
+        let (address, accepted) = drops_the_first().await;
+        let world = before(&backend)
+            .upstreams(|u| u.upstream_order = Some(uri(address)))
+            .start()
+            .await;
+        let method: reqwest::Method = method.parse().unwrap();
+        let request = world.http.request(method, world.url("/api/orders/1"));
+        let reply = Reply::of(request).await;
+        reply.is_problem(503, "service_unavailable");
+        assert_eq!(accepted.load(std::sync::atomic::Ordering::SeqCst), 1);
+    }
 }
 
 #[tokio::test]

@@ -164,6 +164,15 @@ async fn a_correlation_id_travels_and_a_bad_one_is_replaced() {
         "order-7.a_B"
     );
     assert_eq!(backend.last().1["x-correlation-id"], "order-7.a_B");
+    let request = world.http.get(world.url("/api/restaurants"));
+    let request = request
+        .header("x-correlation-id", "order-8")
+        .header("connection", "close, x-correlation-id");
+    assert_eq!(
+        Reply::of(request).await.header("x-correlation-id"),
+        "order-8"
+    );
+    assert_eq!(backend.last().1["x-correlation-id"], "order-8");
     let replaced = get("not an id").await;
     let id = replaced.header("x-correlation-id");
     assert!(uuid::Uuid::parse_str(id).is_ok(), "{id}");
