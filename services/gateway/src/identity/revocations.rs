@@ -23,7 +23,7 @@ const LOAD: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_millis(500);
 /// A connection whose other end is gone looks like silence: it is asked, and has to answer.
 const PING_EVERY: Duration = Duration::from_secs(2);
-const PONG_WITHIN: Duration = Duration::from_secs(2);
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Forgets what has run out by itself.
 const RELOAD: Duration = Duration::from_secs(30);
 
@@ -92,10 +92,7 @@ impl Revocations {
     /// Subscribe first and load then: what is revoked in between comes twice rather than never.
     async fn subscription(&self) -> Result<(), RedisAway> {
         let mut subscriber = self.inner.redis.subscriber().await?;
-        subscriber
-            .subscribe(CHANNEL)
-            .await
-            .map_err(RedisAway::Refused)?;
+        within(subscriber.subscribe(CHANNEL)).await?;
         self.load().await?;
         self.inner.live.store(true, Ordering::Release);
         tracing::info!("revocations are pushed");
@@ -112,9 +109,7 @@ impl Revocations {
                     }
                 }
                 _ = ping.tick() => {
-                    let pong = tokio::time::timeout(PONG_WITHIN, subscription.ping::<redis::Value>());
-                    let pong = pong.await.map_err(|_| RedisAway::Slow(PONG_WITHIN))?;
-                    pong.map_err(RedisAway::Refused)?;
+                    within(subscription.ping::<redis::Value>()).await?;
                 }
                 _ = reload.tick() => self.load().await?,
                 up = self.inner.redis.changed(true) => if !up { return Ok(()) },
@@ -149,4 +144,12 @@ impl Revocations {
         });
         Ok(())
     }
+}
+
+/// The driver sets no limit to how long a subscription's connection may say nothing.
+async fn within<T>(answer: impl Future<Output = redis::RedisResult<T>>) -> Result<T, RedisAway> {
+    tokio::time::timeout(ANSWER_WITHIN, answer)
+        .await
+        .map_err(|_| RedisAway::Slow(ANSWER_WITHIN))?
+        .map_err(RedisAway::Refused)
 }

@@ -6,4 +6,5 @@ mod identity;
 mod limits;
 mod own_routes;
 mod streams;
+mod subscription;
 mod support;

@@ -3,12 +3,14 @@
 //! The driver's own connection manager keeps a demoted master (`READONLY`) and a silent peer for
 //! good, and makes callers wait while it reconnects. Here one supervisor task owns reconnecting;
 //! callers fail at once while there is no link, and a link is thrown away on a broken socket, on
-//! `READONLY`, and after three time-outs in a row.
+//! `READONLY`, and when a ping is not answered within half a second. Replies come in the order of
+//! the commands, so that an answered ping means that everything before it was answered too. A
+//! command that times out only makes the supervisor ping at once: callers wait for different times,
+//! many at the same time, and some leave before the answer.
 
 use std::future::{Ready, ready};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -17,10 +19,10 @@ use redis::{
     RedisResult, ServerErrorKind,
 };
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
-const TIMEOUTS_THAT_BREAK: u32 = 3;
+const SILENCE_THAT_BREAKS: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const PING_EVERY: Duration = Duration::from_secs(1);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -55,13 +57,14 @@ pub struct Redis {
 struct Inner {
     client: Client,
     link: watch::Sender<Option<Link>>,
+    /// A command timed out: the supervisor asks whether the server is still there.
+    doubt: Arc<Notify>,
 }
 
 #[derive(Clone)]
 struct Link {
     number: u64,
     connection: MultiplexedConnection,
-    timeouts: Arc<AtomicU32>,
 }
 
 impl std::fmt::Debug for Redis {
@@ -78,8 +81,13 @@ impl Redis {
     pub fn connect(url: &SecretString) -> Result<Self, RedisConfigError> {
         let client = Client::open(url.expose_secret()).map_err(|_| RedisConfigError)?;
         let (link, changes) = watch::channel(None);
-        let inner = Arc::new(Inner { client, link });
-        tokio::spawn(supervise(Arc::downgrade(&inner), changes));
+        let doubt = Arc::new(Notify::new());
+        let inner = Arc::new(Inner {
+            client,
+            link,
+            doubt: Arc::clone(&doubt),
+        });
+        tokio::spawn(supervise(Arc::downgrade(&inner), changes, doubt));
         Ok(Self { inner })
     }
 
@@ -173,10 +181,7 @@ impl Redis {
             return Err(RedisAway::Down);
         };
         match tokio::time::timeout(bound, call(&mut link.connection)).await {
-            Ok(Ok(answer)) => {
-                link.timeouts.store(0, Ordering::Relaxed);
-                Ok(answer)
-            }
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 if breaks_the_link(&error) {
                     self.discard(&link, "failed");
@@ -184,11 +189,21 @@ impl Redis {
                 Err(RedisAway::Refused(error))
             }
             Err(_) => {
-                if link.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS_THAT_BREAK {
-                    self.discard(&link, "does not answer");
-                }
+                self.inner.doubt.notify_one();
                 Err(RedisAway::Slow(bound))
             }
+        }
+    }
+
+    /// Drops the link when the server does not answer a ping.
+    async fn ping(&self) {
+        let Some(link) = self.inner.link.borrow().clone() else {
+            return;
+        };
+        let ping = redis::cmd("PING");
+        let pong = self.command::<redis::Value>(SILENCE_THAT_BREAKS, &ping);
+        if let Err(RedisAway::Slow(_)) = pong.await {
+            self.discard(&link, "does not answer");
         }
     }
 
@@ -215,7 +230,11 @@ fn breaks_the_link(error: &RedisError) -> bool {
         )
 }
 
-async fn supervise(inner: std::sync::Weak<Inner>, mut changes: watch::Receiver<Option<Link>>) {
+async fn supervise(
+    inner: std::sync::Weak<Inner>,
+    mut changes: watch::Receiver<Option<Link>>,
+    doubt: Arc<Notify>,
+) {
     let mut number = 0;
     let mut backoff = BACKOFF.0;
     loop {
@@ -227,13 +246,9 @@ async fn supervise(inner: std::sync::Weak<Inner>, mut changes: watch::Receiver<O
                 number += 1;
                 backoff = BACKOFF.0;
                 info!(number, "connected to Redis");
-                strong.link.send_replace(Some(Link {
-                    number,
-                    connection,
-                    timeouts: Arc::default(),
-                }));
+                strong.link.send_replace(Some(Link { number, connection }));
                 drop(strong);
-                if watch_link(&inner, &mut changes).await.is_break() {
+                if watch_link(&inner, &mut changes, &doubt).await.is_break() {
                     return;
                 }
             }
@@ -249,25 +264,25 @@ async fn supervise(inner: std::sync::Weak<Inner>, mut changes: watch::Receiver<O
     }
 }
 
-/// Returns when the link is gone; breaks when the last handle is. Pings, so that an idle process
-/// notices that the server went away too.
+/// Returns when the link is gone; breaks when the last handle is. Pings when a command timed out,
+/// and every second, so that an idle process notices that the server went away too.
 async fn watch_link(
     inner: &std::sync::Weak<Inner>,
     changes: &mut watch::Receiver<Option<Link>>,
+    doubt: &Notify,
 ) -> ControlFlow<()> {
     loop {
-        let gone = async { changes.wait_for(Option::is_none).await.is_ok() };
-        match tokio::time::timeout(PING_EVERY, gone).await {
-            Ok(true) => return ControlFlow::Continue(()),
-            Ok(false) => return ControlFlow::Break(()),
-            Err(_) => {
-                let Some(inner) = inner.upgrade() else {
-                    return ControlFlow::Break(());
-                };
-                let _: Result<String, _> = Redis { inner }
-                    .command(PING_EVERY, &redis::cmd("PING"))
-                    .await;
-            }
+        tokio::select! {
+            gone = changes.wait_for(Option::is_none) => return match gone {
+                Ok(_) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            },
+            () = doubt.notified() => {}
+            () = tokio::time::sleep(PING_EVERY) => {}
+        }
+        match inner.upgrade() {
+            Some(inner) => Redis { inner }.ping().await,
+            None => return ControlFlow::Break(()),
         }
     }
 }
