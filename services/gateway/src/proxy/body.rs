@@ -4,11 +4,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::LengthLimitError;
+use quickbite_resilience::breaker::{Permit, Verdict};
+use tokio::time::Sleep;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -133,6 +136,82 @@ impl HttpBody for Until {
             return Poll::Ready(None);
         }
         Pin::new(&mut self.body).poll_frame(cx)
+    }
+}
+
+/// A service's answer that ends with an error when the service stands still for `timeout`, and that
+/// tells the circuit how it ended: a service whose answers break off is as broken as one that gives
+/// none. Dropped before its end, because the client left, it counts as nothing.
+pub(super) struct UpstreamBody {
+    body: Body,
+    permit: Option<Permit>,
+    /// Between two parts. It starts when the service has nothing ready, so that a client that reads
+    /// slowly is never taken for a service that stands still.
+    timeout: Duration,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl UpstreamBody {
+    pub(super) fn new(body: Body, permit: Option<Permit>, timeout: Duration) -> Self {
+        let mut this = Self {
+            body,
+            permit,
+            timeout,
+            waiting: None,
+        };
+        if this.body.is_end_stream() {
+            this.report(Verdict::Success);
+        }
+        this
+    }
+
+    fn report(&mut self, verdict: Verdict) {
+        if let Some(permit) = self.permit.take() {
+            permit.report(verdict);
+        }
+    }
+}
+
+impl HttpBody for UpstreamBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
+            let timeout = this.timeout;
+            let waiting = this
+                .waiting
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+            ready!(waiting.as_mut().poll(cx));
+            this.report(Verdict::Timeout);
+            let stalled = "the service stopped in the middle of its answer";
+            return Poll::Ready(Some(Err(axum::Error::new(stalled))));
+        };
+        this.waiting = None;
+        match &frame {
+            Some(Err(error)) => {
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "an answer broke off"
+                );
+                this.report(Verdict::Failure);
+            }
+            Some(Ok(_)) if !this.body.is_end_stream() => {}
+            Some(Ok(_)) | None => this.report(Verdict::Success),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -1,8 +1,9 @@
 //! The call to the service, behind its circuit.
 //!
-//! The time limit runs to the answer's head: bodies stream for as long as they last. A read without
-//! a body is tried a second time, on another connection, when the first
-//! one broke or the answer was 502 or 503, as far as the retry budget goes.
+//! The time limit runs to the answer's head, and from each part of its body to the next: a body may
+//! take long, but not stand still. Event streams may, for nothing has to happen. A read without a
+//! body is tried a second time, on another connection, when the first one broke or the answer was
+//! 502 or 503, as far as the retry budget goes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use quickbite_resilience::breaker::{Permit, Verdict};
 
 use super::answer::{Refused, verdict};
-use super::body::{Copied, Gauge, Progress, StreamEnd, Until, Watched};
+use super::body::{Copied, Gauge, Progress, StreamEnd, Until, UpstreamBody, Watched};
 use super::headers::{Sender, strip_hop_by_hop, vouch, wanted_upgrade};
 use super::upgrade;
 use crate::client_ip::is_trusted;
@@ -110,10 +111,16 @@ impl Call<'_> {
     ) -> Result<Response, Refused> {
         let again = (is_safe(&parts.method) && body.is_end_stream()).then(|| without_body(&parts));
         let (body, gauge) = Watched::new(body);
-        let (gateway, token) = (self.gateway, self.token);
+        let (gateway, token, timeout) = (self.gateway, self.token, self.timeout);
         let request = Request::from_parts(parts, Body::new(body));
-        let response = self.settled(request, gauge, again).await?;
-        Ok(through(gateway, token, response, keep))
+        let (response, permit) = self.settled(request, gauge, again).await?;
+        Ok(response_filter(
+            gateway,
+            token,
+            response,
+            (permit, timeout),
+            keep,
+        ))
     }
 
     async fn upgraded(
@@ -128,11 +135,20 @@ impl Call<'_> {
             .insert(CONNECTION, HeaderValue::from_static("upgrade"));
         parts.headers.insert(UPGRADE, protocol);
         let (body, gauge) = Watched::new(body);
-        let (gateway, token) = (self.gateway, self.token);
+        let (gateway, token, timeout) = (self.gateway, self.token, self.timeout);
         let request = Request::from_parts(parts, Body::new(body));
-        let mut response = self.settled(request, gauge, None).await?;
+        let (mut response, permit) = self.settled(request, gauge, None).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(through(gateway, token, response, None));
+            return Ok(response_filter(
+                gateway,
+                token,
+                response,
+                (permit, timeout),
+                None,
+            ));
+        }
+        if let Some(permit) = permit {
+            permit.report(Verdict::Success);
         }
         let service_side = hyper::upgrade::on(&mut response);
         if let Some(client_side) = client_side {
@@ -146,13 +162,14 @@ impl Call<'_> {
         Ok(response.map(|_| Body::empty()))
     }
 
-    /// Calls, perhaps twice, and tells the circuit how it ended.
+    /// Calls, perhaps twice, and tells the circuit how it ended. The permit comes back when that
+    /// depends on the answer's body too; a probe's does not, for all others wait for the probe.
     async fn settled(
         self,
         request: Request,
         gauge: Gauge,
         again: Option<Request>,
-    ) -> Result<Response<hyper::body::Incoming>, Refused> {
+    ) -> Result<(Response<hyper::body::Incoming>, Option<Permit>), Refused> {
         self.target.budget.request();
         let attempts = async {
             let first = self.gateway.client.request(request).await;
@@ -167,8 +184,12 @@ impl Call<'_> {
         let result = tokio::time::timeout(self.timeout, attempts).await;
         let refused = match result {
             Ok(Ok(response)) => {
-                self.permit.report(verdict(response.status()));
-                return Ok(response);
+                let verdict = verdict(response.status());
+                if verdict == Verdict::Success && !self.permit.is_probe() {
+                    return Ok((response, Some(self.permit)));
+                }
+                self.permit.report(verdict);
+                return Ok((response, None));
             }
             // The client is to blame: the permit is dropped, which counts as nothing.
             Ok(Err(_)) if gauge.read() == Progress::TooLarge => Refused::BodyTooLarge,
@@ -188,10 +209,11 @@ impl Call<'_> {
 }
 
 /// The service's answer as the client gets it.
-fn through(
+fn response_filter(
     gateway: &Gateway,
     token: Option<VerifiedToken>,
     response: Response<hyper::body::Incoming>,
+    (permit, timeout): (Option<Permit>, Duration),
     keep: Option<String>,
 ) -> Response {
     let (mut parts, body) = response.into_parts();
@@ -200,8 +222,14 @@ fn through(
     let kind = parts.headers.get(CONTENT_TYPE);
     let is = |prefix: &str| kind.is_some_and(|k| k.as_bytes().starts_with(prefix.as_bytes()));
     if is("text/event-stream") {
+        if let Some(permit) = permit {
+            permit.report(Verdict::Success);
+        }
         body = Body::new(Until::new(body, stream_end(gateway, token)));
-    } else if let Some(place) = keep
+        return Response::from_parts(parts, body);
+    }
+    body = Body::new(UpstreamBody::new(body, permit, timeout));
+    if let Some(place) = keep
         && parts.status == StatusCode::OK
         && is("application/json")
         && !parts.headers.contains_key(CONTENT_ENCODING)

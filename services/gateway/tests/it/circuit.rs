@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::response::Response;
 use quickbite_auth::Role;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -213,6 +215,70 @@ async fn retries_end_with_their_budget() {
     }
     let retries = backend.calls() - 50;
     assert!((10..=50 / 5 + 3 * 10).contains(&retries), "{retries}");
+}
+
+/// A service that sends the begin of an answer, and then closes or says nothing more.
+async fn breaks_off(closes: bool) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let begin = "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{";
+                let _ = stream.write_all(begin.as_bytes()).await;
+                if !closes {
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn answers_that_break_off_or_stand_still_open_the_breaker() {
+    for closes in [true, false] {
+        let backend = Backend::start().await;
+        let address = breaks_off(closes).await;
+        let world = before(&backend)
+            .upstreams(|u| u.upstream_order = Some(uri(address)))
+            .breaker(json!({ "timeoutMs": 200 }))
+            .start()
+            .await;
+        for _ in 0..5 {
+            let request = world.http.get(world.url("/api/orders"));
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 200);
+            let body = tokio::time::timeout(Duration::from_secs(10), response.bytes()).await;
+            assert!(body.expect("an end").is_err());
+        }
+        let refused = world.get("/api/orders").await;
+        refused.is_problem(503, "circuit_open");
+    }
+}
+
+#[tokio::test]
+async fn a_probe_whose_body_is_slow_keeps_nobody_out() {
+    let backend = Backend::start().await;
+    let world = before(&backend)
+        .breaker(json!({ "resetTimeoutMs": 100, "timeoutMs": 60_000 }))
+        .start()
+        .await;
+    open(&world, &backend).await;
+    backend.behaves(|_| async {
+        let begin = futures::stream::iter([Ok::<_, std::io::Error>("{")]);
+        let endless = futures::StreamExt::chain(begin, futures::stream::pending());
+        Response::new(Body::from_stream(endless))
+    });
+    let probe = async || world.http.get(world.url("/api/orders")).send().await;
+    let mut slow = probe().await.unwrap();
+    while slow.status() != 200 {
+        slow = probe().await.unwrap();
+    }
+    backend.answers(200, json!({}));
+    assert_eq!(world.get("/api/orders").await.status, 200);
+    drop(slow);
 }
 
 #[tokio::test]

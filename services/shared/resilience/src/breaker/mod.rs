@@ -115,16 +115,16 @@ impl Breaker {
     pub fn admit(&self) -> Result<Permit, Rejected> {
         // Closed, as nearly always: no need to know the time.
         if let (Phase::Closed, generation) = self.inner.state.read() {
-            return Ok(self.permit(generation));
+            return Ok(self.permit(generation, false));
         }
         let now = self.inner.now();
         let reset = self.inner.settings.reset_timeout();
         let timeout = self.inner.settings.timeout();
         match self.inner.state.admit(now, reset, timeout) {
-            Admission::Admitted { generation } => Ok(self.permit(generation)),
+            Admission::Admitted { generation } => Ok(self.permit(generation, false)),
             Admission::Probe { generation } => {
                 self.inner.moved(Phase::Open, Phase::HalfOpen, now);
-                Ok(self.permit(generation))
+                Ok(self.permit(generation, true))
             }
             Admission::Rejected { wait } => {
                 self.inner.metrics.rejected();
@@ -151,10 +151,11 @@ impl Breaker {
         }
     }
 
-    fn permit(&self, generation: u32) -> Permit {
+    fn permit(&self, generation: u32, probe: bool) -> Permit {
         Permit {
             inner: Arc::clone(&self.inner),
             generation,
+            probe,
             reported: false,
         }
     }
@@ -165,10 +166,16 @@ impl Breaker {
 pub struct Permit {
     inner: Arc<Inner>,
     generation: u32,
+    probe: bool,
     reported: bool,
 }
 
 impl Permit {
+    /// Whether everybody else is rejected until this call has reported.
+    pub fn is_probe(&self) -> bool {
+        self.probe
+    }
+
     /// Reports how the call ended. Ignored when the breaker has moved on since the admission.
     pub fn report(mut self, verdict: Verdict) {
         self.reported = true;
