@@ -3,15 +3,15 @@
 //! A step begins to change only when the one before is healthy; until then the gate is closed. A
 //! closed gate holds back new revisions only: what somebody deleted or changed by hand is put back
 //! at once, whatever else is broken.
+//!
+//! A write that the API server refuses closes the gate behind it and is told in the status. Nothing
+//! at all is written after a refused Secret: what follows would carry its value before it is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use kube::api::{Patch, PatchParams};
-use kube::core::DynamicObject;
-use kube::{Api, Client};
-use serde_json::{Value, json};
+use futures::{FutureExt, StreamExt, stream};
+use serde_json::Value;
 
 use super::child::{Child, ChildKey, ChildKind, Step};
 use super::desired::MANAGED_BY;
@@ -41,6 +41,8 @@ pub struct StepState {
     pub waiting: Vec<(ChildKey, String)>,
     /// Objects that failed: name and why.
     pub failed: Vec<(ChildKey, String)>,
+    /// Objects whose write was refused: name and the API server's words.
+    pub refused: Vec<(ChildKey, String)>,
     /// Objects that serve with fewer pods than wanted.
     pub short: Vec<(ChildKey, String)>,
     /// Whether an earlier step holds a change of this one back.
@@ -51,7 +53,7 @@ impl StepState {
     /// Whether the next step may begin.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.waiting.is_empty() && self.failed.is_empty() && !self.held
+        self.waiting.is_empty() && self.failed.is_empty() && self.refused.is_empty() && !self.held
     }
 }
 
@@ -60,6 +62,11 @@ impl Applied {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.steps.values().all(StepState::is_settled)
+    }
+
+    /// The writes that were refused, in order.
+    pub fn refused(&self) -> impl Iterator<Item = &(ChildKey, String)> {
+        self.steps.values().flat_map(|state| &state.refused)
     }
 
     /// Whether `step` and everything before it is settled.
@@ -77,7 +84,7 @@ const PARALLEL_WRITES: usize = 8;
 /// Applies `children` in order. `live` is kept up to date with what the API server answered.
 ///
 /// # Errors
-/// The first write that failed; the next reconcile goes on from there.
+/// The first write that got no answer; the next reconcile goes on from there.
 pub async fn apply(
     writer: &Writer,
     children: &[Child],
@@ -99,24 +106,56 @@ pub async fn apply(
             &mut applied,
             &mut state,
         );
-        let found = &*live;
-        // Boxed: the compiler cannot prove a stream of borrowing futures to be Send otherwise.
-        let writes: Vec<BoxFuture<'_, _>> = due
+        let (secrets, others): (Vec<_>, Vec<_>) = due
             .into_iter()
-            .map(|child| write(writer, child, found).boxed())
-            .collect();
-        let answers: Vec<_> = stream::iter(writes)
-            .buffered(PARALLEL_WRITES)
-            .try_collect()
-            .await?;
-        live.0.extend(answers);
+            .partition(|child| child.kind() == ChildKind::Secret);
+        write_all(writer, secrets, live, &mut state).await?;
+        let is_secret_kept = state.refused.is_empty();
+        if is_secret_kept {
+            write_all(writer, others, live, &mut state).await?;
+        }
         for child in &of_step {
             judge(child, live, &mut state);
         }
         gate_open &= state.is_settled();
         applied.steps.insert(step, state);
+        if !is_secret_kept {
+            break;
+        }
     }
+    let refused: BTreeSet<_> = applied.refused().map(|(key, _)| key.clone()).collect();
+    applied.changed.retain(|key| !refused.contains(key));
+    applied.restored.retain(|key| !refused.contains(key));
     Ok(applied)
+}
+
+/// Writes `due`, some at a time, and notes what was refused.
+async fn write_all(
+    writer: &Writer,
+    due: Vec<&Child>,
+    live: &mut Live,
+    state: &mut StepState,
+) -> Result<(), WriteError> {
+    let found = &*live;
+    // Boxed: the compiler cannot prove a stream of borrowing futures to be Send otherwise.
+    let writes: Vec<BoxFuture<'_, _>> = due
+        .into_iter()
+        .map(|child| async move { (child.key(), write(writer, child, found).await) }.boxed())
+        .collect();
+    let answers: Vec<_> = stream::iter(writes)
+        .buffered(PARALLEL_WRITES)
+        .collect()
+        .await;
+    for (key, answer) in answers {
+        match answer {
+            Ok(object) => drop(live.0.insert(key, object)),
+            Err(error) => match error.refusal() {
+                Some(words) => state.refused.push((key, words)),
+                None => return Err(error),
+            },
+        }
+    }
+    Ok(())
 }
 
 /// Which objects of a step are to be written now, and what that makes of each.
@@ -177,18 +216,15 @@ fn is_rolling(child: &Child, live: &Live) -> bool {
         })
 }
 
-async fn write(
-    writer: &Writer,
-    child: &Child,
-    live: &Live,
-) -> Result<(ChildKey, Value), WriteError> {
+async fn write(writer: &Writer, child: &Child, live: &Live) -> Result<Value, WriteError> {
     let desired = child.object.to_value();
-    let key = child.key();
-    if let Some(found) = live.0.get(&key) {
+    let found = live.0.get(&child.key());
+    if let Some(found) = found {
         hand_over_replicas(writer, child, &desired, found).await?;
     }
-    let answer = writer.apply(child.kind(), child.name(), &desired).await?;
-    Ok((key, answer))
+    writer
+        .apply(child.kind(), child.name(), &desired, found)
+        .await
 }
 
 /// When an autoscaler takes over, the operator stops naming `replicas`; server-side apply would
@@ -216,6 +252,9 @@ async fn hand_over_replicas(
 
 pub(super) fn judge(child: &Child, live: &Live, state: &mut StepState) {
     let key = child.key();
+    if state.refused.iter().any(|(refused, _)| *refused == key) {
+        return;
+    }
     let Some(found) = live.0.get(&key) else {
         state.waiting.push((key, "not made yet".to_owned()));
         return;
@@ -235,28 +274,4 @@ pub fn entry((kind, name): &ChildKey) -> InventoryEntry {
         kind: kind.api_resource().kind,
         name: name.clone(),
     }
-}
-
-/// Sends one server-side apply.
-pub(super) async fn server_side_apply(
-    client: &Client,
-    namespace: &str,
-    kind: ChildKind,
-    name: &str,
-    manager: &str,
-    object: &Value,
-) -> kube::Result<Value> {
-    let resource = kind.api_resource();
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-    let parameters = PatchParams::apply(manager).force();
-    let answer = api.patch(name, &parameters, &Patch::Apply(object)).await?;
-    Ok(serde_json::to_value(answer).expect("an object serialises to JSON"))
-}
-
-/// The smallest Deployment that names only its replicas.
-pub(super) fn replicas_only(name: &str, replicas: &Value) -> Value {
-    json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": name}, "spec": {"replicas": replicas},
-    })
 }

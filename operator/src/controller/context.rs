@@ -10,6 +10,7 @@ use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, ResourceExt};
 
 use super::entropy::{Entropy, System};
+use super::ownership::Identity;
 use super::validate::Capabilities;
 use super::writer::Writer;
 use crate::api::QuickBitePlatform;
@@ -60,13 +61,18 @@ impl Context {
         })
     }
 
-    /// A writer for the namespace of `platform`.
+    /// A writer for the children of `platform`.
     #[must_use]
     pub fn writer(&self, platform: &QuickBitePlatform) -> Writer {
         let namespace = platform.namespace().unwrap_or_default();
+        let identity = Identity {
+            name: platform.name_any(),
+            uid: platform.uid().unwrap_or_default(),
+        };
         Writer::new(
             self.client.clone(),
             namespace,
+            identity,
             self.leadership.clone(),
             self.metrics.clone(),
         )

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::child::REVISION;
+use super::child::{ChildKind, REVISION};
 
 /// What a live object needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,28 @@ pub fn difference(desired: &Value, live: &Value) -> Difference {
     } else {
         Difference::Drift
     }
+}
+
+/// The first field that differs and that the API server never lets change: most of a StatefulSet.
+/// Only an object made anew can have another value there.
+#[must_use]
+pub fn immutable_difference(
+    kind: ChildKind,
+    desired: &Value,
+    live: &Value,
+) -> Option<&'static str> {
+    let fields: &[&str] = match kind {
+        ChildKind::StatefulSet => &[
+            "serviceName",
+            "podManagementPolicy",
+            "selector",
+            "volumeClaimTemplates",
+        ],
+        _ => &[],
+    };
+    let differs = |field: &&&str| !covers(&desired["spec"][**field], &live["spec"][**field]);
+    let set = |field: &&&str| !desired["spec"][**field].is_null();
+    fields.iter().filter(set).find(differs).copied()
 }
 
 /// The revision annotation of an object.
@@ -165,6 +187,27 @@ mod tests {
         assert!(same_quantity("0.5", "500m"));
         assert!(!same_quantity("1Gi", "1G"));
         assert!(!same_quantity("abc", "abd"));
+    }
+
+    #[test]
+    fn only_a_field_that_can_never_change_asks_for_a_new_object() {
+        let live = json!({"spec": {
+            "serviceName": "a", "podManagementPolicy": "OrderedReady", "replicas": 1,
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "status": {"phase": "Pending"}}],
+        }});
+        let kind = ChildKind::StatefulSet;
+        let desired = json!({"spec": {"serviceName": "a", "replicas": 2, "template": {"x": 1},
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}}]}});
+        assert_eq!(immutable_difference(kind, &desired, &live), None);
+        let desired = json!({"spec": {"serviceName": "b"}});
+        assert_eq!(
+            immutable_difference(kind, &desired, &live),
+            Some("serviceName")
+        );
+        assert_eq!(
+            immutable_difference(ChildKind::Service, &desired, &live),
+            None
+        );
     }
 
     #[test]

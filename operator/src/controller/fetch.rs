@@ -1,5 +1,8 @@
 //! Reads everything that one reconcile looks at: the live children, and Secrets that the spec
 //! names. Label-selected lists, nothing cached: a Secret stays in memory no longer than this call.
+//!
+//! Secrets that hold what cannot be made again are also read by name: one that lost its label is
+//! still the one.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +17,8 @@ use serde_json::Value;
 
 use super::child::{ChildKey, ChildKind};
 use super::desired::MANAGED_BY;
-use super::material::LiveSecrets;
+use super::material::{LiveSecrets, secret_names};
+use super::ownership::{self, Identity};
 use super::validate::{Capabilities, Referenced, referenced_secrets};
 use crate::api::QuickBitePlatform;
 
@@ -26,6 +30,8 @@ pub struct Live(pub BTreeMap<ChildKey, Value>);
 pub struct Fetched {
     /// The live children.
     pub live: Live,
+    /// Secrets of names that we need which are somebody else's: name, and whose.
+    pub foreign_secrets: BTreeMap<String, String>,
     /// What the spec refers to.
     pub referenced: Referenced,
 }
@@ -40,10 +46,13 @@ pub async fn fetch(
     capabilities: Capabilities,
 ) -> kube::Result<Fetched> {
     let namespace = platform.namespace().unwrap_or_default();
-    let uid = platform.uid().unwrap_or_default();
+    let identity = Identity {
+        name: platform.name_any(),
+        uid: platform.uid().unwrap_or_default(),
+    };
     let selector = ListParams::default().labels(&format!(
         "app.kubernetes.io/instance={},app.kubernetes.io/managed-by={MANAGED_BY}",
-        platform.name_any()
+        identity.name
     ));
     let served = ChildKind::ALL
         .iter()
@@ -52,24 +61,54 @@ pub async fn fetch(
     let secrets = secrets(client, &namespace, referenced_secrets(&platform.spec));
     let (lists, secrets) = futures::try_join!(try_join_all(lists), secrets)?;
     // An object with our labels and another owner is somebody else's, whatever it is called.
-    let ours = |object: &Value| {
-        let owners = object["metadata"]["ownerReferences"].as_array();
-        owners.is_none_or(|owners| {
-            owners.is_empty() || owners.iter().any(|owner| owner["uid"] == *uid)
-        })
-    };
-    let live = lists
+    let mut live: BTreeMap<_, _> = lists
         .into_iter()
         .flatten()
-        .filter(|(_, object)| ours(object))
+        .filter(|(_, object)| ownership::check(object, &identity).is_ok())
         .collect();
+    let mut foreign_secrets = BTreeMap::new();
+    for (key, object) in unlabelled_secrets(client, &namespace, &identity.name, &live).await? {
+        match ownership::check(&object, &identity) {
+            Ok(()) => drop(live.insert(key, object)),
+            Err(whose) => drop(foreign_secrets.insert(key.1, whose)),
+        }
+    }
     Ok(Fetched {
         live: Live(live),
+        foreign_secrets,
         referenced: Referenced {
             secrets,
             capabilities,
         },
     })
+}
+
+/// The Secrets of our names that the list by label did not find.
+async fn unlabelled_secrets(
+    client: &Client,
+    namespace: &str,
+    platform: &str,
+    live: &BTreeMap<ChildKey, Value>,
+) -> kube::Result<Vec<(ChildKey, Value)>> {
+    let kind = ChildKind::Secret;
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), namespace, &kind.api_resource());
+    let missing: Vec<String> = secret_names(platform)
+        .into_iter()
+        .filter(|name| !live.contains_key(&(kind, name.clone())))
+        .collect();
+    let found = try_join_all(missing.iter().map(|name| api.get_opt(name))).await?;
+    Ok(found
+        .into_iter()
+        .flatten()
+        .map(|object| {
+            let key = (kind, object.name_any());
+            (
+                key,
+                serde_json::to_value(object).expect("an object serialises to JSON"),
+            )
+        })
+        .collect())
 }
 
 async fn list(

@@ -40,7 +40,7 @@ impl KeySet {
         Self { keys: vec![key] }
     }
 
-    /// Reads a set; `None` when it is no usable set, so that the caller makes a new one.
+    /// Reads a set; `None` when it is no usable set.
     #[must_use]
     pub fn parse(json: &str) -> Option<Self> {
         let set: Self = serde_json::from_str(json).ok()?;

@@ -15,12 +15,14 @@ pub mod health;
 pub mod keys;
 pub mod material;
 pub mod notice;
+pub mod ownership;
 pub mod prune;
 pub mod run;
 pub mod status;
 pub mod validate;
 pub mod writer;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams, PropagationPolicy};
@@ -69,6 +71,7 @@ pub async fn reconcile(
     }
     let Fetched {
         mut live,
+        foreign_secrets,
         referenced,
     } = fetch::fetch(&context.client, platform, context.capabilities())
         .await
@@ -87,6 +90,9 @@ pub async fn reconcile(
         Err(invalid) => return refuse(platform, context, &invalid).await,
     };
     let children = desired::desired(&plan);
+    if let Some(invalid) = not_ours(&children, foreign_secrets) {
+        return refuse(platform, context, &invalid).await;
+    }
     let old = platform.status.clone().unwrap_or_default();
     let writer = context.writer(platform);
     let retried = retry_failed_migrations(&writer, platform, &old, &mut live).await?;
@@ -115,6 +121,20 @@ pub async fn reconcile(
     Ok(Action::requeue(next_look(&plan, &applied, context)))
 }
 
+/// A Secret that the platform needs and that is somebody else's. Nothing is written then: what
+/// goes with the Secret would be made for a value that is not kept.
+fn not_ours(children: &[child::Child], foreign: BTreeMap<String, String>) -> Option<Invalid> {
+    let wanted = |name: &str| {
+        children
+            .iter()
+            .any(|child| child.kind() == ChildKind::Secret && child.name() == name)
+    };
+    foreign
+        .into_iter()
+        .find(|(name, _)| wanted(name))
+        .map(|(name, whose)| Invalid::SecretNotOurs { name, whose })
+}
+
 /// A platform that cannot be built keeps what it has; only its status changes.
 async fn refuse(
     platform: &QuickBitePlatform,
@@ -128,6 +148,14 @@ async fn refuse(
         | Invalid::KeyMissing { .. }
         | Invalid::SecretUnusable { .. } => (
             "ReferenceMissing",
+            Action::requeue(context.jitter(Duration::from_secs(15))),
+        ),
+        Invalid::SecretDamaged { .. } => (
+            "SecretDamaged",
+            Action::requeue(context.jitter(Duration::from_secs(15))),
+        ),
+        Invalid::SecretNotOurs { .. } => (
+            "NotOurs",
             Action::requeue(context.jitter(Duration::from_secs(15))),
         ),
         Invalid::Incomplete(_) | Invalid::NameTooLong(_) | Invalid::StoreAmbiguous(_) => {
@@ -233,7 +261,10 @@ async fn report(
 /// Watches bring the operator back when something happens. The clock is for what no watch tells: a
 /// Secret of the user that changes, and a watch that missed something.
 fn next_look(plan: &ValidatedPlatform, applied: &Applied, context: &Context) -> Duration {
-    let base = if !applied.is_settled() {
+    let base = if applied.refused().next().is_some() {
+        // No watch tells that a quota grew or a policy went.
+        Duration::from_secs(20)
+    } else if !applied.is_settled() {
         Duration::from_secs(10)
     } else if !plan.referenced.secrets.is_empty() {
         Duration::from_secs(60)

@@ -100,6 +100,9 @@ fn transition(type_: &str, status: &str, reason: &str, message: &str) -> Option<
         ("Ready", "False") if reason == "InvalidSpec" || reason == "ReferenceMissing" => {
             Some(warning("Invalid", message.to_owned()))
         }
+        ("Ready", "False") if reason == "WriteRefused" => {
+            Some(warning("WriteRefused", message.to_owned()))
+        }
         ("Degraded", "True") if reason != "MigrationFailed" => {
             Some(warning("Degraded", message.to_owned()))
         }

@@ -75,7 +75,7 @@ pub fn status(findings: &Findings<'_>, old: &PlatformStatus, now: Timestamp) -> 
     PlatformStatus {
         observed_generation: *generation,
         conditions: conditions.list,
-        components: components(children, live),
+        components: components(children, live, applied),
         gateway: gateway(children, live),
         endpoint: endpoint(platform),
         version: if settled {
@@ -142,7 +142,7 @@ fn judge(
     generation: Option<i64>,
     strikes: u32,
 ) -> Judgement {
-    let failed = describe(applied, |state| &state.failed);
+    let failed = troubles(applied);
     let waiting = describe(applied, |state| &state.waiting);
     let short = describe(applied, |state| &state.short);
     let was_ready = old.observed_generation == generation && is_true(old, "Ready");
@@ -183,7 +183,9 @@ fn failure_reason(applied: &Applied) -> &'static str {
             .get(&step)
             .is_some_and(|state: &StepState| !state.failed.is_empty())
     };
-    if failed(Step::Migrations) {
+    if applied.refused().next().is_some() {
+        "WriteRefused"
+    } else if failed(Step::Migrations) {
         "MigrationFailed"
     } else {
         "RolloutFailed"
@@ -202,15 +204,11 @@ fn waiting_reason(applied: &Applied) -> &'static str {
 }
 
 fn progressing(applied: &Applied) -> (bool, &'static str, String) {
-    let failed = applied.steps.values().any(|state| !state.failed.is_empty());
+    let failed = troubles(applied);
     if applied.is_settled() {
         (false, "Settled", String::new())
-    } else if failed {
-        (
-            false,
-            failure_reason(applied),
-            describe(applied, |state| &state.failed),
-        )
+    } else if !failed.is_empty() {
+        (false, failure_reason(applied), failed)
     } else {
         (
             true,
@@ -230,6 +228,9 @@ fn step_condition(
         return (false, running, String::new());
     };
     let text = |list: &[(ChildKey, String)]| join(list.iter());
+    if !state.refused.is_empty() {
+        return (false, "WriteRefused", text(&state.refused));
+    }
     if !state.failed.is_empty() {
         let reason = if step == Step::Migrations {
             "MigrationFailed"
@@ -242,6 +243,12 @@ fn step_condition(
     } else {
         (true, done, String::new())
     }
+}
+
+/// What will not mend itself: refused writes first, as they are the reason for the rest.
+fn troubles(applied: &Applied) -> String {
+    let failed = applied.steps.values().flat_map(|state| &state.failed);
+    join(applied.refused().chain(failed))
 }
 
 fn describe(applied: &Applied, pick: fn(&StepState) -> &Vec<(ChildKey, String)>) -> String {
@@ -299,7 +306,7 @@ pub fn is_true(status: &PlatformStatus, type_: &str) -> bool {
         .any(|condition| condition.type_ == type_ && condition.status == "True")
 }
 
-fn components(children: &[Child], live: &Live) -> Vec<ComponentStatus> {
+fn components(children: &[Child], live: &Live, applied: &Applied) -> Vec<ComponentStatus> {
     let mut components: Vec<_> = children
         .iter()
         .filter(|child| {
@@ -308,22 +315,24 @@ fn components(children: &[Child], live: &Live) -> Vec<ComponentStatus> {
                 ChildKind::Deployment | ChildKind::StatefulSet | ChildKind::Job
             )
         })
-        .map(|child| component(child, live))
+        .map(|child| component(child, live, applied))
         .collect();
     components.sort_by(|one, other| (&one.kind, &one.name).cmp(&(&other.kind, &other.name)));
     components
 }
 
-fn component(child: &Child, live: &Live) -> ComponentStatus {
+fn component(child: &Child, live: &Live, applied: &Applied) -> ComponentStatus {
     let desired = child.object.to_value();
     let found = live.0.get(&child.key());
     let shown = found.unwrap_or(&desired);
     let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
     let counts = pods(child.kind(), shown);
-    let message = match found.map(|found| health(child.kind(), found)) {
-        None => "not made yet".to_owned(),
-        Some(Health::Healthy) => String::new(),
-        Some(Health::Short(why) | Health::Progressing(why) | Health::Failed(why)) => why,
+    let refused = applied.refused().find(|(key, _)| *key == child.key());
+    let message = match (refused, found.map(|found| health(child.kind(), found))) {
+        (Some((_, words)), _) => format!("its write was refused: {words}"),
+        (None, None) => "not made yet".to_owned(),
+        (None, Some(Health::Healthy)) => String::new(),
+        (None, Some(Health::Short(why) | Health::Progressing(why) | Health::Failed(why))) => why,
     };
     ComponentStatus {
         name: child.name().to_owned(),

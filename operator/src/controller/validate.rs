@@ -9,7 +9,7 @@ use kube::{Resource, ResourceExt};
 
 use super::entropy::Entropy;
 use super::external::External;
-use super::material::{LiveSecrets, Material};
+use super::material::{Damaged, LiveSecrets, Material};
 use crate::api::{Profile, QuickBitePlatform, QuickBitePlatformSpec};
 use crate::component::{Component, Service, Store};
 
@@ -88,6 +88,25 @@ pub enum Invalid {
         /// What is wrong, without the value.
         problem: &'static str,
     },
+    /// A Secret of ours does not hold what it should. It is not made anew: sessions and stores may
+    /// hang on what it held.
+    #[error(
+        "Secret {name:?} has no usable {key:?}; restore it, or delete the Secret to have a new one made"
+    )]
+    SecretDamaged {
+        /// Its name.
+        name: String,
+        /// The key.
+        key: &'static str,
+    },
+    /// A Secret of a name that we need is somebody else's.
+    #[error("Secret {name:?} has a name that the platform needs, and {whose}; it is left as it is")]
+    SecretNotOurs {
+        /// Its name.
+        name: String,
+        /// Whose it is.
+        whose: String,
+    },
     /// `managed` and `external` are both or neither there.
     #[error("spec.stores.{0}: exactly one of managed and external")]
     StoreAmbiguous(&'static str),
@@ -145,7 +164,9 @@ pub fn validate(
             });
         }
     }
-    let material = Material::complete(&name, live, entropy, now);
+    let is_external = |store| external.contains_key(&store);
+    let material = Material::complete(&name, live, is_external, entropy, now)
+        .map_err(|Damaged { name, key }| Invalid::SecretDamaged { name, key })?;
     let spec = platform.spec.clone();
     Ok(ValidatedPlatform {
         name,

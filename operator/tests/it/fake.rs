@@ -26,7 +26,8 @@ struct State {
     writes: Vec<Write>,
     events: Vec<Value>,
     next: u64,
-    broken: Option<String>,
+    /// (resource, code, message) of writes that are refused.
+    refused: Option<(String, u16, String)>,
 }
 
 impl FakeApi {
@@ -99,9 +100,14 @@ impl FakeApi {
         );
     }
 
-    /// Refuses every write to `resource` with a 500, until called with `None`.
-    pub(crate) fn break_writes(&self, resource: Option<&str>) {
-        self.0.lock().unwrap().broken = resource.map(str::to_owned);
+    /// Refuses every apply and create of `resource` with this answer, until `accept_writes`.
+    pub(crate) fn refuse_writes(&self, resource: &str, code: u16, message: &str) {
+        let refused = (resource.to_owned(), code, message.to_owned());
+        self.0.lock().unwrap().refused = Some(refused);
+    }
+
+    pub(crate) fn accept_writes(&self) {
+        self.0.lock().unwrap().refused = None;
     }
 
     /// All workloads of `resource` become as wanted, as controllers would make them.
@@ -170,6 +176,12 @@ impl State {
             return (StatusCode::CREATED, body);
         }
         match (method, name) {
+            (&Method::POST, None) => {
+                assert!(query.contains("dryRun=All"), "children are made by apply");
+                self.writes.push(format!("TRY {resource}"));
+                self.refusal(resource)
+                    .unwrap_or((StatusCode::CREATED, body))
+            }
             (&Method::GET, None) => (StatusCode::OK, self.list(resource, query)),
             (&Method::GET, Some(name)) => match self.objects.get(&key(resource, name)) {
                 Some(object) => (StatusCode::OK, object.clone()),
@@ -211,6 +223,13 @@ impl State {
         json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": items})
     }
 
+    fn refusal(&self, resource: &str) -> Option<(StatusCode, Value)> {
+        let (of, code, message) = self.refused.as_ref()?;
+        let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": message, "reason": "Invalid", "code": code});
+        (of == resource).then(|| (StatusCode::from_u16(*code).expect("a status code"), status))
+    }
+
     fn apply(
         &mut self,
         resource: &str,
@@ -226,10 +245,8 @@ impl State {
             format!("{resource}/{sub}")
         };
         self.writes.push(format!("PATCH {path}/{name}"));
-        if self.broken.as_deref() == Some(resource) {
-            let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                "message": "broken by the test", "reason": "InternalError", "code": 500});
-            return (StatusCode::INTERNAL_SERVER_ERROR, status);
+        if let Some(refusal) = self.refusal(resource) {
+            return refusal;
         }
         self.next += 1;
         let version = self.next;

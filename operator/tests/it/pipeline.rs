@@ -367,16 +367,182 @@ async fn a_missing_secret_is_named_and_touches_nothing() {
 }
 
 #[tokio::test]
-async fn a_refused_write_is_an_error_and_the_next_reconcile_goes_on() {
+async fn a_refused_write_is_told_in_the_api_servers_words_until_it_is_accepted() {
     let platform = Platform::new(platform());
-    platform.api.break_writes(Some("statefulsets"));
+    let words = "exceeded quota: pods=3";
+    platform.api.refuse_writes("statefulsets", 403, words);
+    let status = platform.pass().await;
+    let refused = ("False".to_owned(), "WriteRefused".to_owned());
+    assert_eq!(platform.condition("Ready"), refused);
+    assert_eq!(platform.condition("StoresReady"), refused);
+    assert_eq!(platform.condition("Degraded").0, "True");
+    let ready = &status.conditions[0];
+    assert!(ready.message.contains(words), "{}", ready.message);
+    let redis = status.components.iter().find(|one| one.name == "qb-redis");
+    let message = &redis.unwrap().message;
+    assert_eq!(message, &format!("its write was refused: {words}"));
+    let events = platform.api.take_events();
+    assert!(
+        events
+            .iter()
+            .any(|(reason, note)| reason == "WriteRefused" && note.contains(words)),
+        "{events:?}"
+    );
+    assert_eq!(platform.api.names("jobs").len(), 0, "the gate is closed");
+    platform.api.accept_writes();
+    platform.settle().await;
+    assert_eq!(platform.condition("Ready").0, "True");
+    assert_eq!(platform.condition("Degraded").0, "False");
+}
+
+#[tokio::test]
+async fn a_platform_is_never_ready_while_a_write_is_refused() {
+    let mut platform = Platform::ready(platform()).await;
+    platform.api.refuse_writes("deployments", 422, "no");
+    platform.change(|fixture| fixture.set("services/order/replicas", json!(2)));
+    platform.pass().await;
+    let refused = ("False".to_owned(), "WriteRefused".to_owned());
+    assert_eq!(platform.condition("Ready"), refused);
+    assert_eq!(platform.status().version.as_deref(), Some("0.1.0"));
+}
+
+#[tokio::test]
+async fn a_write_without_an_answer_is_tried_again_and_not_told() {
+    let platform = Platform::new(platform());
+    platform.api.refuse_writes("statefulsets", 503, "busy");
     let stored = platform.api.get("quickbiteplatforms", "qb").unwrap();
     let object: QuickBitePlatform = serde_json::from_value(stored).unwrap();
     let error = reconcile(&object, &platform.context).await.unwrap_err();
     assert!(error.to_string().contains("StatefulSet"), "{error}");
-    platform.api.break_writes(None);
+    platform.api.accept_writes();
     platform.pass().await;
     assert_eq!(platform.api.names("statefulsets").len(), 4);
+}
+
+#[tokio::test]
+async fn a_store_that_the_api_server_refuses_to_change_stays() {
+    let mut platform = Platform::ready(platform()).await;
+    let words = "spec.template.spec.containers[0].resources.requests: Invalid value";
+    platform.api.refuse_writes("statefulsets", 422, words);
+    for change in [
+        // A field that may change, and one for which the StatefulSet would have to be made anew.
+        json!({"resources": {"requests": {"memory": "8Gi"}}}),
+        json!({"storage": "2Gi"}),
+    ] {
+        platform.change(|fixture| fixture.set("stores/redis", json!({"managed": change})));
+        platform.pass().await;
+        let writes = platform.api.take_writes();
+        assert!(
+            !writes.iter().any(|write| write.starts_with("DELETE")),
+            "{writes:?}"
+        );
+        assert_eq!(platform.condition("Ready").1, "WriteRefused");
+    }
+    assert!(platform.api.get("statefulsets", "qb-redis").is_some());
+}
+
+#[tokio::test]
+async fn a_field_that_cannot_change_makes_the_store_anew_once_the_api_server_would_take_it() {
+    let mut platform = Platform::ready(platform()).await;
+    let managed = json!({"managed": {"storage": "2Gi"}});
+    platform.change(|fixture| fixture.set("stores/redis", managed));
+    platform.pass().await;
+    let writes = platform.api.take_writes();
+    assert_eq!(
+        children(&writes),
+        [
+            "TRY statefulsets",
+            "DELETE statefulsets/qb-redis",
+            "PATCH statefulsets/qb-redis"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_secret_that_lost_its_label_keeps_its_value_and_gets_the_label_back() {
+    let platform = Platform::ready(platform()).await;
+    for name in [
+        "qb-access-signing-keys",
+        "qb-internal-signing-keys",
+        "qb-postgres-order",
+        "qb-mongodb-server",
+        "qb-bootstrap-admin",
+    ] {
+        let before = platform.api.get("secrets", name).unwrap();
+        platform.api.edit("secrets", name, |secret| {
+            secret["metadata"]["labels"] = json!({});
+        });
+        platform.pass().await;
+        let writes = platform.api.take_writes();
+        assert_eq!(children(&writes), [format!("PATCH secrets/{name}")]);
+        let after = platform.api.get("secrets", name).unwrap();
+        assert_eq!(after["data"], before["data"], "{name}");
+        assert_eq!(after["metadata"]["labels"], before["metadata"]["labels"]);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_is_named_and_left_as_it_is() {
+    let platform = Platform::ready(platform()).await;
+    let garbage = json!({"keys.json": "e30="});
+    platform
+        .api
+        .edit("secrets", "qb-access-signing-keys", |secret| {
+            secret["data"] = garbage.clone();
+        });
+    let status = platform.pass().await;
+    let damaged = ("False".to_owned(), "SecretDamaged".to_owned());
+    assert_eq!(platform.condition("Ready"), damaged);
+    let message = &status.conditions[0].message;
+    assert!(message.contains("qb-access-signing-keys"), "{message}");
+    assert_eq!(
+        children(&platform.api.take_writes()),
+        Vec::<&str>::new(),
+        "nothing is written"
+    );
+    let kept = platform.api.get("secrets", "qb-access-signing-keys");
+    assert_eq!(kept.unwrap()["data"], garbage);
+}
+
+#[tokio::test]
+async fn an_object_of_our_name_that_somebody_else_made_is_named_and_left_as_it_is() {
+    let theirs = |kind: &str, name: &str| {
+        json!({"apiVersion": "v1", "kind": kind, "data": {"a": "Yg=="},
+            "metadata": {"name": name, "uid": "theirs"}})
+    };
+    for (resource, kind, name, reason) in [
+        ("configmaps", "ConfigMap", "qb-redis", "WriteRefused"),
+        ("secrets", "Secret", "qb-access-signing-keys", "NotOurs"),
+        ("secrets", "Secret", "qb-rabbitmq-server", "WriteRefused"),
+    ] {
+        let platform = Platform::new(platform());
+        platform.api.put(resource, theirs(kind, name));
+        let status = platform.pass().await;
+        platform.pass().await;
+        assert_eq!(
+            platform.condition("Ready"),
+            ("False".to_owned(), reason.to_owned())
+        );
+        let message = &status.conditions[0].message;
+        assert!(message.contains(name), "{message}");
+        let kept = platform.api.get(resource, name).unwrap();
+        assert_eq!(kept, theirs(kind, name));
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_written_after_a_refused_secret() {
+    let platform = Platform::new(platform());
+    platform.api.refuse_writes("secrets", 403, "exceeded quota");
+    platform.pass().await;
+    let writes = platform.api.take_writes();
+    assert!(
+        children(&writes)
+            .iter()
+            .all(|write| write.starts_with("PATCH secrets/")),
+        "{writes:?}"
+    );
+    assert_eq!(platform.condition("Ready").1, "WriteRefused");
 }
 
 #[tokio::test]

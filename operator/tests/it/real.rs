@@ -323,6 +323,84 @@ async fn a_platform_becomes_ready_and_a_second_reconcile_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_refused_change_leaves_the_store_and_heals_when_it_is_taken_back() {
+    let real = Real::new("refused").await;
+    real.apply(&small()).await.unwrap();
+    real.settle().await;
+    let stores: Api<StatefulSet> = real.cluster.api();
+    let before = stores.get("qb-redis").await.unwrap().uid();
+    let greedy = json!({"managed": {"resources": {
+        "requests": {"memory": "8Gi"}, "limits": {"memory": "1Gi"}}}});
+    real.apply(&small().set("stores/redis", greedy))
+        .await
+        .unwrap();
+    real.pass().await;
+    let status = real.platforms().get("qb").await.unwrap().status.unwrap();
+    let ready = &status.conditions[0];
+    assert_eq!(ready.reason, "WriteRefused");
+    let field = "spec.template.spec.containers[0].resources.requests";
+    assert!(ready.message.contains(field), "{}", ready.message);
+    assert_eq!(stores.get("qb-redis").await.unwrap().uid(), before);
+    real.apply(&small().set("stores/redis", json!({"managed": {}})))
+        .await
+        .unwrap();
+    real.settle().await;
+
+    // What cannot change is made anew, once the API server would take it.
+    let larger = json!({"managed": {"storage": "2Gi"}});
+    real.apply(&small().set("stores/redis", larger))
+        .await
+        .unwrap();
+    real.settle().await;
+    let redis = stores.get("qb-redis").await.unwrap();
+    assert_ne!(redis.uid(), before);
+    let claims = redis.spec.unwrap().volume_claim_templates.unwrap();
+    let size = claims[0].spec.clone().unwrap().resources.unwrap();
+    assert_eq!(size.requests.unwrap()["storage"].0, "2Gi");
+    real.cluster.remove().await;
+}
+
+#[tokio::test]
+async fn a_secret_without_its_label_is_still_the_one_and_a_strangers_object_stays() {
+    let real = Real::new("owned").await;
+    let maps: Api<ConfigMap> = real.cluster.api();
+    let theirs: ConfigMap = serde_json::from_value(json!({
+        "metadata": {"name": "qb-driver"}, "data": {"mine": "1"},
+    }))
+    .unwrap();
+    let made = maps.create(&PostParams::default(), &theirs).await.unwrap();
+    real.apply(&small()).await.unwrap();
+    for _ in 0..4 {
+        real.pass().await;
+    }
+    let status = real.platforms().get("qb").await.unwrap().status.unwrap();
+    assert_eq!(status.conditions[0].reason, "WriteRefused");
+    let message = &status.conditions[0].message;
+    assert!(message.contains("ConfigMap qb-driver"), "{message}");
+    let left = maps.get("qb-driver").await.unwrap();
+    assert_eq!(left.resource_version(), made.resource_version());
+    maps.delete("qb-driver", &DeleteParams::default())
+        .await
+        .unwrap();
+    real.settle().await;
+
+    let secrets: Api<Secret> = real.cluster.api();
+    let name = "qb-access-signing-keys";
+    let before = secrets.get(name).await.unwrap();
+    let unlabelled = json!({"metadata": {"labels": null}});
+    secrets
+        .patch(name, &PatchParams::default(), &Patch::Merge(unlabelled))
+        .await
+        .unwrap();
+    real.pass().await;
+    let after = secrets.get(name).await.unwrap();
+    assert_eq!(after.data, before.data);
+    assert_eq!(after.metadata.labels, before.metadata.labels);
+    assert_eq!(after.uid(), before.uid());
+    real.cluster.remove().await;
+}
+
+#[tokio::test]
 async fn an_object_with_an_unknown_shape_is_refused_by_name() {
     let real = Real::new("shape").await;
     let mut object: Value = platform().json();
