@@ -81,6 +81,8 @@ fn rules() -> Vec<Rule> {
             "quickbiteplatforms/finalizers",
             &["update"],
         ),
+        rule("why pods do not start", "", "pods", &["list"]),
+        rule("why pods could not be made", "", "events", &["list"]),
         rule(
             "events about platforms",
             "events.k8s.io",

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct PlatformStatus {
-    /// metadata.generation of the spec that this status is about.
+    /// metadata.generation of the spec that was last acted on; while paused, an older one if the
+    /// spec asks for something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Progressing, Degraded, StoresReady, MigrationsComplete; OrderPathHealthy once orders
-    /// are really probed.
+    /// Ready, Progressing, Degraded, StoresReady, MigrationsComplete; Paused while spec.paused, with
+    /// what it holds back; OrderPathHealthy once orders are really probed.
     #[serde(default)]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

@@ -15,9 +15,10 @@ use serde_json::Value;
 
 use super::child::{Child, ChildKey, ChildKind, Step};
 use super::desired::MANAGED_BY;
-use super::diff::{Difference, difference};
+use super::diff::{Difference, difference, foreign};
 use super::fetch::Live;
 use super::health::{Health, health};
+use super::trouble::Troubles;
 use super::writer::{WriteError, Writer};
 use crate::api::InventoryEntry;
 
@@ -28,6 +29,8 @@ pub struct Applied {
     pub changed: Vec<ChildKey>,
     /// Objects that somebody had changed or deleted, put back.
     pub restored: Vec<ChildKey>,
+    /// Objects that somebody changes again and again, and what it is: they are left for a while.
+    pub contested: Vec<(ChildKey, String)>,
     /// Objects whose new revision waits for an earlier step.
     pub deferred: Vec<ChildKey>,
     /// How each step is doing.
@@ -69,6 +72,30 @@ impl Applied {
         self.steps.values().flat_map(|state| &state.refused)
     }
 
+    /// Adds to what each object waits for why its pods do not start.
+    pub fn explain(&mut self, troubles: &Troubles) {
+        let lists = self
+            .steps
+            .values_mut()
+            .flat_map(|state| [&mut state.waiting, &mut state.failed, &mut state.short]);
+        for (key, why) in lists.flatten() {
+            if let Some(trouble) = troubles.get(key) {
+                *why = format!("{why}; {trouble}");
+            }
+        }
+    }
+
+    /// Why `key` is not well, if it is not.
+    #[must_use]
+    pub fn why(&self, key: &ChildKey) -> Option<&str> {
+        let lists = self
+            .steps
+            .values()
+            .flat_map(|state| [&state.refused, &state.failed, &state.waiting, &state.short]);
+        let mut all = lists.flatten();
+        all.find(|(of, _)| of == key).map(|(_, why)| why.as_str())
+    }
+
     /// Whether `step` and everything before it is settled.
     #[must_use]
     pub fn is_settled_until(&self, step: Step) -> bool {
@@ -90,6 +117,7 @@ pub async fn apply(
     children: &[Child],
     live: &mut Live,
     inventory: &[InventoryEntry],
+    contested: &BTreeSet<ChildKey>,
 ) -> Result<Applied, WriteError> {
     let known: BTreeSet<_> = inventory.iter().collect();
     let mut applied = Applied::default();
@@ -101,7 +129,7 @@ pub async fn apply(
             step,
             &of_step,
             live,
-            &known,
+            (&known, contested),
             gate_open,
             &mut applied,
             &mut state,
@@ -148,7 +176,8 @@ async fn write_all(
         .await;
     for (key, answer) in answers {
         match answer {
-            Ok(object) => drop(live.0.insert(key, object)),
+            Ok(Some(object)) => drop(live.0.insert(key, object)),
+            Ok(None) => drop(live.0.remove(&key)),
             Err(error) => match error.refusal() {
                 Some(words) => state.refused.push((key, words)),
                 None => return Err(error),
@@ -158,12 +187,30 @@ async fn write_all(
     Ok(())
 }
 
+/// What an apply would change, and why: for paused platforms.
+#[must_use]
+pub fn differences(children: &[Child], live: &Live) -> Vec<(ChildKey, String)> {
+    let found = children.iter().filter_map(|child| {
+        let key = child.key();
+        let why = match live.0.get(&key) {
+            None => "is missing",
+            Some(found) => match difference(child.kind(), &child.object.to_value(), found) {
+                Difference::None => return None,
+                Difference::Revision => "is of an older spec",
+                Difference::Drift => "was changed by hand",
+            },
+        };
+        Some((key, why.to_owned()))
+    });
+    found.collect()
+}
+
 /// Which objects of a step are to be written now, and what that makes of each.
 fn decide<'a>(
     step: Step,
     of_step: &[&'a Child],
     live: &Live,
-    known: &BTreeSet<&InventoryEntry>,
+    (known, contested): (&BTreeSet<&InventoryEntry>, &BTreeSet<ChildKey>),
     gate_open: bool,
     applied: &mut Applied,
     state: &mut StepState,
@@ -184,10 +231,19 @@ fn decide<'a>(
         for child in group {
             let key = child.key();
             let found = live.0.get(&key);
-            let difference = found.map(|found| difference(&child.object.to_value(), found));
+            if found.is_some_and(is_going) {
+                continue;
+            }
+            let difference =
+                found.map(|found| difference(child.kind(), &child.object.to_value(), found));
             let lost = found.is_none() && known.contains(&entry(&key));
             match difference {
                 Some(Difference::None) => continue,
+                Some(Difference::Drift) if contested.contains(&key) => {
+                    let what = found.map(|found| drift(child, found)).unwrap_or_default();
+                    applied.contested.push((key, what));
+                    continue;
+                }
                 Some(Difference::Drift) => applied.restored.push(key),
                 None if lost => applied.restored.push(key),
                 Some(Difference::Revision) | None if gate_open && !waits => {
@@ -208,6 +264,21 @@ fn decide<'a>(
     due
 }
 
+/// What somebody changed in `found`, for people.
+fn drift(child: &Child, found: &Value) -> String {
+    let added = foreign(child.kind(), &child.object.to_value(), found);
+    let what = match added.first() {
+        Some(field) => format!("{field} is added"),
+        None => "fields are changed".to_owned(),
+    };
+    format!("cannot keep it as it should be: {what} again and again by somebody else")
+}
+
+/// Whether somebody deleted the object and it is not gone yet: a write would go with it.
+fn is_going(found: &Value) -> bool {
+    found["metadata"]["deletionTimestamp"].is_string()
+}
+
 /// Whether `child` is a Deployment on its way. One that failed is not: it holds nobody up.
 fn is_rolling(child: &Child, live: &Live) -> bool {
     child.kind() == ChildKind::Deployment
@@ -216,7 +287,7 @@ fn is_rolling(child: &Child, live: &Live) -> bool {
         })
 }
 
-async fn write(writer: &Writer, child: &Child, live: &Live) -> Result<Value, WriteError> {
+async fn write(writer: &Writer, child: &Child, live: &Live) -> Result<Option<Value>, WriteError> {
     let desired = child.object.to_value();
     let found = live.0.get(&child.key());
     if let Some(found) = found {
@@ -260,6 +331,7 @@ pub(super) fn judge(child: &Child, live: &Live, state: &mut StepState) {
         return;
     };
     match health(child.kind(), found) {
+        _ if is_going(found) => state.waiting.push((key, "is being removed".to_owned())),
         Health::Healthy => {}
         Health::Short(why) => state.short.push((key, why)),
         Health::Progressing(why) => state.waiting.push((key, why)),

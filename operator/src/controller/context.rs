@@ -1,7 +1,7 @@
 //! What every reconcile shares: the client, leadership, metrics, what the cluster serves, and a
 //! little memory per platform for backoff and for "several observations".
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, ResourceExt};
 
+use super::child::ChildKey;
 use super::entropy::{Entropy, System};
 use super::ownership::Identity;
 use super::validate::Capabilities;
@@ -16,6 +17,9 @@ use super::writer::Writer;
 use crate::api::QuickBitePlatform;
 use crate::leader::Leadership;
 use crate::metrics::Metrics;
+
+/// Tells the time.
+pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// What every reconcile shares.
 pub struct Context {
@@ -28,23 +32,41 @@ pub struct Context {
     /// Publishes events.
     pub recorder: Recorder,
     /// The time, passed in so that tests decide it.
-    pub clock: fn() -> Timestamp,
+    pub clock: Clock,
     capabilities: Mutex<Capabilities>,
     entropy: Mutex<Box<dyn Entropy>>,
     memory: Mutex<HashMap<String, Memory>>,
 }
 
 /// What is remembered about a platform between reconciles. Losing it costs patience, not truth.
-#[derive(Default, Clone, Copy)]
+#[derive(Default)]
 struct Memory {
     failures: u32,
-    strikes: u32,
+    unwell_since: Option<Timestamp>,
+    /// When which object was last put back, oldest first.
+    restored: Vec<(Timestamp, ChildKey)>,
 }
+
+/// So many times within so long somebody may change an object and see it put back; then it is left
+/// and named, instead of written for ever.
+const RESTORES: usize = 5;
+const RESTORES_WITHIN: Duration = Duration::from_secs(600);
 
 impl Context {
     /// A context for `client` with the operating system's randomness and clock.
     #[must_use]
     pub fn new(client: Client, leadership: Leadership, instance: Option<String>) -> Arc<Self> {
+        Self::with_clock(client, leadership, instance, Box::new(crate::clock::now))
+    }
+
+    /// `new`, with another clock.
+    #[must_use]
+    pub fn with_clock(
+        client: Client,
+        leadership: Leadership,
+        instance: Option<String>,
+        clock: Clock,
+    ) -> Arc<Self> {
         let reporter = Reporter {
             controller: "quickbite-operator".to_owned(),
             instance,
@@ -54,7 +76,7 @@ impl Context {
             client,
             leadership,
             metrics: Metrics::register(),
-            clock: crate::clock::now,
+            clock,
             capabilities: Mutex::default(),
             entropy: Mutex::new(Box::new(System::default())),
             memory: Mutex::default(),
@@ -94,18 +116,39 @@ impl Context {
         with(lock(&self.entropy).as_mut())
     }
 
-    /// Counts a reconcile that found the platform well (`true`) or not, and returns how many in a
-    /// row did not.
-    pub fn observe(&self, platform: &QuickBitePlatform, well: bool) -> u32 {
+    /// Notes whether a reconcile found the platform well, and returns for how long it has not been.
+    pub fn observe(&self, platform: &QuickBitePlatform, well: bool) -> Duration {
+        let now = (self.clock)();
         let mut memory = lock(&self.memory);
         let entry = memory.entry(key(platform)).or_default();
         entry.failures = 0;
-        entry.strikes = if well {
-            0
-        } else {
-            entry.strikes.saturating_add(1)
-        };
-        entry.strikes
+        if well {
+            entry.unwell_since = None;
+            return Duration::ZERO;
+        }
+        let since = *entry.unwell_since.get_or_insert(now);
+        Duration::try_from(now.duration_since(since)).unwrap_or_default()
+    }
+
+    /// Notes that objects were put back.
+    pub fn restored(&self, platform: &QuickBitePlatform, keys: &[ChildKey]) {
+        let now = (self.clock)();
+        let mut memory = lock(&self.memory);
+        let entry = memory.entry(key(platform)).or_default();
+        entry
+            .restored
+            .extend(keys.iter().map(|key| (now, key.clone())));
+    }
+
+    /// Objects that were put back so often of late that somebody must be changing them for ever.
+    pub fn contested(&self, platform: &QuickBitePlatform) -> BTreeSet<ChildKey> {
+        let now = (self.clock)();
+        let mut memory = lock(&self.memory);
+        let restored = &mut memory.entry(key(platform)).or_default().restored;
+        restored.retain(|(at, _)| now.duration_since(*at).unsigned_abs() < RESTORES_WITHIN);
+        let times = |key: &ChildKey| restored.iter().filter(|(_, of)| of == key).count();
+        let keys = restored.iter().map(|(_, key)| key);
+        keys.filter(|key| times(key) >= RESTORES).cloned().collect()
     }
 
     /// How long to wait after one more failed reconcile: 1 s, doubling to 5 min, ± 20 %.

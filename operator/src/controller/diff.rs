@@ -1,8 +1,10 @@
 //! Does a live object still say what the operator wants? Decided without asking the API server, so
 //! that a reconcile of an unchanged platform writes nothing, not even a dry run.
 //!
-//! Two questions: is it of the wanted revision (the annotation), and does every field that we set
-//! still have our value? Fields that we did not set belong to others and are left alone.
+//! Three questions: is it of the wanted revision (the annotation), does every field that we set still
+//! have our value, and has somebody added something where everything is ours? What a selector, a rule,
+//! a variable or a container more does is never foreign by design; other fields that we did not set
+//! belong to others and are left alone.
 
 use serde_json::Value;
 
@@ -19,17 +21,105 @@ pub enum Difference {
     Drift,
 }
 
-/// Compares `live` with `desired`, both whole objects as JSON.
+/// Compares `live` with `desired`, both whole objects of `kind` as JSON.
 #[must_use]
-pub fn difference(desired: &Value, live: &Value) -> Difference {
+pub fn difference(kind: ChildKind, desired: &Value, live: &Value) -> Difference {
     if revision(live) != revision(desired) {
         return Difference::Revision;
     }
-    if covers(desired, live) {
+    if covers(desired, live) && foreign(kind, desired, live).is_empty() {
         Difference::None
     } else {
         Difference::Drift
     }
+}
+
+/// What somebody added to `live` where everything is ours, as JSON pointers, in an order in which they
+/// can be removed one after the other.
+#[must_use]
+pub fn foreign(kind: ChildKind, desired: &Value, live: &Value) -> Vec<String> {
+    let roots: &[&str] = match kind {
+        ChildKind::ConfigMap => &["/data", "/binaryData"],
+        ChildKind::Secret => &["/data"],
+        ChildKind::Service => &["/spec/selector", "/spec/ports"],
+        ChildKind::NetworkPolicy => &["/spec"],
+        ChildKind::Deployment | ChildKind::StatefulSet => &["/spec/template/spec"],
+        _ => &[],
+    };
+    let mut found = Vec::new();
+    for root in roots {
+        match (desired.pointer(root), live.pointer(root)) {
+            (Some(desired), Some(live)) => additions(desired, live, root, &mut found),
+            (None, Some(live)) if !is_empty(live) => found.push((*root).to_owned()),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Fields that the API server fills in.
+const DEFAULTED: [&str; 19] = [
+    "apiVersion",
+    "defaultMode",
+    "dnsPolicy",
+    "divisor",
+    "failureThreshold",
+    "imagePullPolicy",
+    "nodePort",
+    "periodSeconds",
+    "protocol",
+    "restartPolicy",
+    "schedulerName",
+    "scheme",
+    "securityContext",
+    "serviceAccount",
+    "successThreshold",
+    "targetPort",
+    "terminationMessagePath",
+    "terminationMessagePolicy",
+    "timeoutSeconds",
+];
+
+/// Resources are left out: policies of a namespace complete them. So are the grace periods that the
+/// API server fills in.
+const OTHERS: [&str; 2] = ["resources", "terminationGracePeriodSeconds"];
+
+fn additions(desired: &Value, live: &Value, path: &str, found: &mut Vec<String>) {
+    match (desired, live) {
+        (Value::Object(desired), Value::Object(live)) => {
+            for (key, live) in live {
+                let path = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
+                match desired.get(key) {
+                    _ if OTHERS.contains(&key.as_str()) => {}
+                    Some(desired) => additions(desired, live, &path, found),
+                    None if is_empty(live) || DEFAULTED.contains(&key.as_str()) => {}
+                    None => found.push(path),
+                }
+            }
+        }
+        (Value::Array(desired), Value::Array(live)) => {
+            let is_named = |item: &Value| item["name"].is_string();
+            // From the end, so that removing one does not move the next.
+            for (index, item) in live.iter().enumerate().rev() {
+                let path = format!("{path}/{index}");
+                let wanted = if is_named(item) {
+                    desired.iter().find(|wanted| is_same_item(wanted, item))
+                } else {
+                    desired.get(index)
+                };
+                match wanted {
+                    Some(wanted) => additions(wanted, item, &path, found),
+                    None => found.push(path),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether two items of a list have the same key: their name, and for mounts the path.
+fn is_same_item(one: &Value, other: &Value) -> bool {
+    one["name"] == other["name"] && one["mountPath"] == other["mountPath"]
 }
 
 /// The first field that differs and that the API server never lets change: most of a StatefulSet.
@@ -150,34 +240,102 @@ mod tests {
         let desired = json!({"spec": {"ports": [{"name": "http", "port": 80}], "selector": {}}});
         let live =
             json!({"spec": {"ports": [{"name": "http", "port": 80, "nodePort": 1}], "x": 1}});
-        assert_eq!(difference(&desired, &live), Difference::None);
+        assert_eq!(
+            difference(ChildKind::Ingress, &desired, &live),
+            Difference::None
+        );
     }
 
     #[test]
     fn a_changed_value_is_drift() {
         let desired = json!({"spec": {"replicas": 2}});
         assert_eq!(
-            difference(&desired, &json!({"spec": {"replicas": 3}})),
+            difference(
+                ChildKind::Ingress,
+                &desired,
+                &json!({"spec": {"replicas": 3}})
+            ),
             Difference::Drift
         );
     }
 
+    fn pods(spec: &Value) -> Value {
+        json!({"spec": {"template": {"spec": spec}}})
+    }
+
+    fn added(desired: &Value, live: &Value) -> Vec<String> {
+        let (desired, live) = (pods(desired), pods(live));
+        foreign(ChildKind::Deployment, &desired, &live)
+    }
+
     #[test]
-    fn a_removed_variable_is_drift_and_an_added_one_is_not() {
-        let desired = json!({"env": [{"name": "A", "value": "1"}]});
-        let added = json!({"env": [{"name": "B", "value": "2"}, {"name": "A", "value": "1"}]});
-        assert_eq!(difference(&desired, &added), Difference::None);
+    fn a_removed_variable_is_drift_and_so_is_an_added_one() {
+        let with = |env: Value| pods(&json!({"containers": [{"name": "c", "env": env}]}));
+        let desired = with(json!([{"name": "A", "value": "1"}]));
+        for live in [
+            with(json!([{"name": "B", "value": "2"}])),
+            with(json!([{"name": "B", "value": "2"}, {"name": "A", "value": "1"}])),
+        ] {
+            let found = difference(ChildKind::Deployment, &desired, &live);
+            assert_eq!(found, Difference::Drift);
+        }
+    }
+
+    #[test]
+    fn what_is_added_to_pods_is_named_from_the_end_and_defaults_are_not() {
+        let desired = json!({"containers": [{"name": "c", "env": [{"name": "A"}]}]});
+        let live = json!({"hostNetwork": true, "dnsPolicy": "ClusterFirst", "containers": [
+            {"name": "mine"},
+            {"name": "c", "env": [{"name": "B"}, {"name": "A"}, {"name": "C"}],
+                "terminationMessagePath": "/dev/termination-log", "resources": {"limits": {"cpu": "1"}}},
+            {"name": "yours"},
+        ]});
+        let root = "/spec/template/spec";
+        let expected = [
+            "/containers/2",
+            "/containers/1/env/2",
+            "/containers/1/env/0",
+            "/containers/0",
+            "/hostNetwork",
+        ];
         assert_eq!(
-            difference(&desired, &json!({"env": [{"name": "B"}]})),
-            Difference::Drift
+            added(&desired, &live),
+            expected.map(|path| format!("{root}{path}"))
         );
+    }
+
+    #[test]
+    fn two_mounts_of_one_volume_are_two_items() {
+        let mounts = json!([{"name": "v", "mountPath": "/a"}, {"name": "v", "mountPath": "/b"}]);
+        let desired = json!({"containers": [{"name": "c", "volumeMounts": mounts}]});
+        assert_eq!(added(&desired, &desired), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_key_more_in_a_selector_is_drift() {
+        let desired = json!({"spec": {"selector": {"a": "1"}}});
+        let live = json!({"spec": {"selector": {"a": "1", "b/c": "2"}, "clusterIP": "1.2.3.4"}});
+        let found = foreign(ChildKind::Service, &desired, &live);
+        assert_eq!(found, ["/spec/selector/b~1c"]);
+    }
+
+    #[test]
+    fn a_rule_more_in_a_policy_is_drift() {
+        let desired = json!({"spec": {"podSelector": {}, "policyTypes": ["Ingress"]}});
+        let live =
+            json!({"spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]}});
+        let found = foreign(ChildKind::NetworkPolicy, &desired, &live);
+        assert_eq!(found, ["/spec/ingress"]);
     }
 
     #[test]
     fn a_list_without_names_is_ours_as_a_whole() {
         let desired = json!({"rules": [{"host": "a"}]});
         let live = json!({"rules": [{"host": "a"}, {"host": "b"}]});
-        assert_eq!(difference(&desired, &live), Difference::Drift);
+        assert_eq!(
+            difference(ChildKind::Ingress, &desired, &live),
+            Difference::Drift
+        );
     }
 
     #[test]
@@ -213,6 +371,9 @@ mod tests {
     #[test]
     fn another_revision_is_a_change_of_the_spec() {
         let with = |revision: &str| json!({"metadata": {"annotations": {REVISION: revision}}});
-        assert_eq!(difference(&with("b"), &with("a")), Difference::Revision);
+        assert_eq!(
+            difference(ChildKind::Ingress, &with("b"), &with("a")),
+            Difference::Revision
+        );
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::try_join_all;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Event, Pod, Secret};
 use kube::api::ListParams;
 use kube::core::{DynamicObject, TypeMeta};
 use kube::{Api, Client, ResourceExt};
@@ -19,6 +19,7 @@ use super::child::{ChildKey, ChildKind};
 use super::desired::MANAGED_BY;
 use super::material::{LiveSecrets, secret_names};
 use super::ownership::{self, Identity};
+use super::trouble::{self, Troubles};
 use super::validate::{Capabilities, Referenced, referenced_secrets};
 use crate::api::QuickBitePlatform;
 
@@ -81,6 +82,24 @@ pub async fn fetch(
             capabilities,
         },
     })
+}
+
+/// Why pods of `platform` do not start.
+///
+/// # Errors
+/// Whatever the API server answered.
+pub async fn troubles(client: &Client, platform: &QuickBitePlatform) -> kube::Result<Troubles> {
+    let namespace = platform.namespace().unwrap_or_default();
+    let name = platform.name_any();
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+    let of_platform = ListParams::default().labels(&format!(
+        "app.kubernetes.io/instance={name},app.kubernetes.io/managed-by={MANAGED_BY}"
+    ));
+    // Of controllers, only Deployments say in their status that they may not make pods.
+    let events: Api<Event> = Api::namespaced(client.clone(), &namespace);
+    let refusals = ListParams::default().fields("reason=FailedCreate");
+    let (pods, refusals) = futures::try_join!(pods.list(&of_platform), events.list(&refusals))?;
+    Ok(trouble::troubles(&name, &pods.items, &refusals.items))
 }
 
 /// The Secrets of our names that the list by label did not find.

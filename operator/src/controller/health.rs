@@ -78,7 +78,11 @@ fn deployment(live: &Value) -> Health {
     if rolled_out && available >= desired {
         return Health::Healthy;
     }
-    let counts = format!("{available}/{desired} pods available, {updated} of this revision");
+    let mut counts = format!("{available}/{desired} pods available, {updated} of this revision");
+    if let Some(refused) = condition(status, "ReplicaFailure") {
+        let why = refused["message"].as_str().unwrap_or("no reason given");
+        counts = format!("{counts}; pods cannot be made: {why}");
+    }
     if let Some(deadline) = condition(status, "Progressing")
         && deadline["reason"] == "ProgressDeadlineExceeded"
     {
@@ -172,6 +176,19 @@ mod tests {
             health(ChildKind::Deployment, &live),
             Health::Short(_)
         ));
+    }
+
+    #[test]
+    fn a_deployment_that_may_not_make_pods_says_why() {
+        let live = json!({"spec": {"replicas": 1}, "status": {"conditions": [
+            {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}]}});
+        let Health::Progressing(why) = health(ChildKind::Deployment, &live) else {
+            panic!("not on its way")
+        };
+        assert!(
+            why.ends_with("pods cannot be made: exceeded quota"),
+            "{why}"
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod ownership;
 pub mod prune;
 pub mod run;
 pub mod status;
+pub mod trouble;
 pub mod validate;
 pub mod writer;
 
@@ -96,29 +97,39 @@ pub async fn reconcile(
     let old = platform.status.clone().unwrap_or_default();
     let writer = context.writer(platform);
     let retried = retry_failed_migrations(&writer, platform, &old, &mut live).await?;
-    let (applied, pruned) = if plan.spec.paused {
-        (look(&children, &live), Vec::new())
+    let (mut applied, pruned, held_back) = if plan.spec.paused {
+        let differences = apply::differences(&children, &live);
+        (look(&children, &live), Vec::new(), differences)
     } else {
-        let applied = apply::apply(&writer, &children, &mut live, &old.inventory).await?;
+        let contested = context.contested(platform);
+        let inventory = &old.inventory;
+        let applied = apply::apply(&writer, &children, &mut live, inventory, &contested).await?;
+        context.restored(platform, &applied.restored);
         let orphans = prune::orphans(&children, &live, applied.is_settled());
         prune::prune(&writer, &orphans, &mut live).await?;
-        (applied, orphans)
+        (applied, orphans, Vec::new())
     };
     let well = applied.is_settled() && applied.steps.values().all(|step| step.short.is_empty());
+    if !well {
+        let troubles = fetch::troubles(&context.client, platform).await;
+        applied.explain(&troubles.map_err(ReconcileError::Fetch)?);
+    }
     let findings = Findings {
         platform: &plan,
         generation: platform.meta().generation,
         children: &children,
         live: &live,
         applied: &applied,
-        strikes: context.observe(platform, well),
+        held_back: &held_back,
+        unwell_for: context.observe(platform, well),
     };
     let mut new = status::status(&findings, &old, (context.clock)());
     if let Some(value) = retried {
         new.last_handled_reconcile = Some(value);
     }
     report(platform, context, &old, &new, &applied, &pruned).await?;
-    Ok(Action::requeue(next_look(&plan, &applied, context)))
+    let next = next_look(&plan, &applied, findings.unwell_for);
+    Ok(Action::requeue(context.jitter(next)))
 }
 
 /// A Secret that the platform needs and that is somebody else's. Nothing is written then: what
@@ -174,13 +185,20 @@ async fn refuse(
     Ok(again)
 }
 
-/// What an apply would find, without writing: for paused platforms.
+/// How the objects are doing, without writing: for paused platforms. One that is missing counts only
+/// if requests need it: a migration that is not asked for yet does not.
 fn look(children: &[child::Child], live: &Live) -> Applied {
     let mut applied = Applied::default();
     for step in Step::ALL {
         let mut state = apply::StepState::default();
         for child in children.iter().filter(|child| child.step == step) {
-            apply::judge(child, live, &mut state);
+            let serves = matches!(
+                child.kind(),
+                ChildKind::Deployment | ChildKind::StatefulSet | ChildKind::Service
+            );
+            if serves || live.0.contains_key(&child.key()) {
+                apply::judge(child, live, &mut state);
+            }
         }
         applied.steps.insert(step, state);
     }
@@ -188,7 +206,7 @@ fn look(children: &[child::Child], live: &Live) -> Applied {
 }
 
 /// A changed value of the reconcile annotation means "try again": failed Jobs are removed, so that
-/// the apply makes them anew. Returns the value to remember.
+/// the apply makes them anew. Returns the value to remember; a paused platform is asked again later.
 async fn retry_failed_migrations(
     writer: &Writer,
     platform: &QuickBitePlatform,
@@ -198,7 +216,7 @@ async fn retry_failed_migrations(
     let Some(asked) = platform.annotations().get(RECONCILE) else {
         return Ok(None);
     };
-    if old.last_handled_reconcile.as_ref() == Some(asked) {
+    if platform.spec.paused || old.last_handled_reconcile.as_ref() == Some(asked) {
         return Ok(None);
     }
     let failed: Vec<ChildKey> = live
@@ -210,13 +228,12 @@ async fn retry_failed_migrations(
         })
         .map(|(key, _)| key.clone())
         .collect();
-    if !platform.spec.paused {
-        for key in failed {
-            writer
-                .delete(key.0, &key.1, None, PropagationPolicy::Background)
-                .await?;
-            live.0.remove(&key);
-        }
+    for key in failed {
+        let uid = live.0[&key]["metadata"]["uid"].as_str();
+        writer
+            .delete(key.0, &key.1, uid, PropagationPolicy::Background)
+            .await?;
+        live.0.remove(&key);
     }
     Ok(Some(asked.clone()))
 }
@@ -259,17 +276,15 @@ async fn report(
 }
 
 /// Watches bring the operator back when something happens. The clock is for what no watch tells: a
-/// Secret of the user that changes, and a watch that missed something.
-fn next_look(plan: &ValidatedPlatform, applied: &Applied, context: &Context) -> Duration {
-    let base = if applied.refused().next().is_some() {
-        // No watch tells that a quota grew or a policy went.
-        Duration::from_secs(20)
-    } else if !applied.is_settled() {
-        Duration::from_secs(10)
-    } else if !plan.referenced.secrets.is_empty() {
-        Duration::from_secs(60)
-    } else {
-        Duration::from_secs(600)
-    };
-    context.jitter(base)
+/// Secret of the user that changes, a quota that grows, a pod that cannot start, and a watch that
+/// missed something.
+fn next_look(plan: &ValidatedPlatform, applied: &Applied, unwell_for: Duration) -> Duration {
+    let is_short = applied.steps.values().any(|step| !step.short.is_empty());
+    if applied.is_settled() && !is_short && applied.contested.is_empty() {
+        let refers = !plan.referenced.secrets.is_empty();
+        return Duration::from_secs(if refers { 60 } else { 600 });
+    }
+    // Often at first, while it is to be found out whether it passes.
+    let is_new = unwell_for < Duration::from_secs(120) && applied.refused().next().is_none();
+    Duration::from_secs(if is_new { 10 } else { 30 })
 }

@@ -1,6 +1,8 @@
 //! What the platform's status says, from what an apply found. Pure: the same findings give the same
 //! status, and a condition's time moves only when its status does.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -8,7 +10,7 @@ use super::apply::{Applied, StepState, entry};
 use super::child::{Child, ChildKey, ChildKind, Step, short_hash};
 use super::desired::MANAGED_BY;
 use super::fetch::Live;
-use super::health::{Health, health, pods};
+use super::health::pods;
 use super::validate::ValidatedPlatform;
 use crate::api::{ComponentStatus, PlatformStatus};
 use crate::component::{Component, Service};
@@ -25,13 +27,15 @@ pub struct Findings<'a> {
     pub live: &'a Live,
     /// What the apply did and waits for.
     pub applied: &'a Applied,
-    /// How many reconciles in a row found it worse than ready.
-    pub strikes: u32,
+    /// What a paused platform holds back: objects that an apply would write, and why.
+    pub held_back: &'a [(ChildKey, String)],
+    /// For how long it has been worse than ready.
+    pub unwell_for: Duration,
 }
 
-/// Reconciles in a row that must find a platform unwell before it counts as degraded: a pod that
-/// moves to another node is no incident.
-pub const DEGRADED_AFTER: u32 = 3;
+/// How long a platform must be unwell to count as degraded: a pod that moves to another node is no
+/// incident.
+pub const DEGRADED_AFTER: Duration = Duration::from_secs(45);
 
 /// The new status, with times taken over from `old`.
 #[must_use]
@@ -42,10 +46,21 @@ pub fn status(findings: &Findings<'_>, old: &PlatformStatus, now: Timestamp) -> 
         children,
         live,
         applied,
-        strikes,
+        held_back,
+        unwell_for,
     } = findings;
-    let settled = applied.is_settled();
-    let judgement = judge(applied, old, *generation, *strikes);
+    let revision = revision(children);
+    // Only of a revision that was once in force altogether can a part have gone missing.
+    let was_in_force = old.last_applied_revision.as_ref() == Some(&revision);
+    let is_degraded = was_in_force && *unwell_for >= DEGRADED_AFTER;
+    let settled = applied.is_settled() && held_back.is_empty();
+    // What is held back was not acted on, and the status must not say that it was.
+    let generation = &if held_back.is_empty() {
+        *generation
+    } else {
+        old.observed_generation
+    };
+    let judgement = judge(applied, old, *generation, is_degraded);
     let mut conditions = Conditions {
         old,
         now,
@@ -58,8 +73,13 @@ pub fn status(findings: &Findings<'_>, old: &PlatformStatus, now: Timestamp) -> 
         judgement.reason,
         &judgement.message,
     );
-    let (progressing, reason, message) = progressing(applied);
-    conditions.set("Progressing", progressing, reason, &message);
+    if platform.spec.paused {
+        conditions.set("Progressing", false, "Paused", &paused(held_back));
+        conditions.set("Paused", true, "Paused", &paused(held_back));
+    } else {
+        let (progressing, reason, message) = progressing(applied);
+        conditions.set("Progressing", progressing, reason, &message);
+    }
     let (degraded, reason, message) = judgement.degraded;
     conditions.set("Degraded", degraded, reason, &message);
     let (ready, reason, message) =
@@ -85,7 +105,7 @@ pub fn status(findings: &Findings<'_>, old: &PlatformStatus, now: Timestamp) -> 
         },
         inventory: inventory(children, live),
         last_applied_revision: if settled {
-            Some(revision(children))
+            Some(revision)
         } else {
             old.last_applied_revision.clone()
         },
@@ -119,7 +139,7 @@ pub fn blocked(
     let kept = old
         .conditions
         .iter()
-        .filter(|kept| !fresh.contains(&kept.type_))
+        .filter(|kept| !fresh.contains(&kept.type_) && kept.type_ != "Paused")
         .cloned();
     let conditions = conditions.list.iter().cloned().chain(kept).collect();
     PlatformStatus {
@@ -140,7 +160,7 @@ fn judge(
     applied: &Applied,
     old: &PlatformStatus,
     generation: Option<i64>,
-    strikes: u32,
+    is_degraded: bool,
 ) -> Judgement {
     let failed = troubles(applied);
     let waiting = describe(applied, |state| &state.waiting);
@@ -164,8 +184,8 @@ fn judge(
     let unwell = [waiting, short].into_iter().find(|text| !text.is_empty());
     let degraded = match unwell {
         _ if !failed.is_empty() => (true, failure_reason(applied), failed),
-        // An unfinished first rollout is progress, not an incident.
-        Some(why) if strikes >= DEGRADED_AFTER && was_ready => (true, "ComponentsUnready", why),
+        Some(why) if is_degraded => (true, "ComponentsUnready", why),
+        _ if !applied.contested.is_empty() => (true, "CannotKeep", join(applied.contested.iter())),
         _ => (false, "AsExpected", String::new()),
     };
     Judgement {
@@ -173,6 +193,17 @@ fn judge(
         reason,
         message,
         degraded,
+    }
+}
+
+fn paused(held_back: &[(ChildKey, String)]) -> String {
+    if held_back.is_empty() {
+        "spec.paused: nothing is written; nothing differs".to_owned()
+    } else {
+        format!(
+            "spec.paused: nothing is written; {}",
+            join(held_back.iter())
+        )
     }
 }
 
@@ -327,12 +358,12 @@ fn component(child: &Child, live: &Live, applied: &Applied) -> ComponentStatus {
     let shown = found.unwrap_or(&desired);
     let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
     let counts = pods(child.kind(), shown);
-    let refused = applied.refused().find(|(key, _)| *key == child.key());
-    let message = match (refused, found.map(|found| health(child.kind(), found))) {
-        (Some((_, words)), _) => format!("its write was refused: {words}"),
-        (None, None) => "not made yet".to_owned(),
-        (None, Some(Health::Healthy)) => String::new(),
-        (None, Some(Health::Short(why) | Health::Progressing(why) | Health::Failed(why))) => why,
+    let is_refused = applied.refused().any(|(key, _)| *key == child.key());
+    let message = match applied.why(&child.key()) {
+        Some(words) if is_refused => format!("its write was refused: {words}"),
+        Some(why) => why.to_owned(),
+        None if found.is_none() => "not made yet".to_owned(),
+        None => String::new(),
     };
     ComponentStatus {
         name: child.name().to_owned(),

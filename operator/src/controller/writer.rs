@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::child::ChildKind;
 use super::desired::MANAGED_BY;
-use super::diff::immutable_difference;
+use super::diff::{Difference, difference, foreign, immutable_difference};
 use super::ownership::{self, Identity};
 use crate::leader::Leadership;
 use crate::metrics::Metrics;
@@ -101,7 +101,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes one object as `object` says, or brings `found` to it, and returns it as it then is.
+    /// Makes one object as `object` says, or brings `found` to it, and returns it as it then is. `None`
+    /// if it had to go first: it is made anew once it is gone.
     ///
     /// # Errors
     /// When this process does not lead, the object is not ours, or the API server refuses.
@@ -111,15 +112,16 @@ impl Writer {
         name: &str,
         object: &Value,
         found: Option<&Value>,
-    ) -> Result<Value, WriteError> {
+    ) -> Result<Option<Value>, WriteError> {
         self.permit(kind)?;
         let Some(found) = found else {
-            return self.make(kind, name, object).await;
+            return self.make(kind, name, object).await.map(Some);
         };
         if let Some(field) = immutable_difference(kind, object, found) {
-            return self.make_anew(kind, name, object, found, field).await;
+            self.make_way(kind, name, object, found, field).await?;
+            return Ok(None);
         }
-        self.bring(kind, name, object, found).await
+        self.bring(kind, name, object, found).await.map(Some)
     }
 
     /// Makes an object that no list showed. One that is there all the same lost its label and is
@@ -144,7 +146,8 @@ impl Writer {
         }
     }
 
-    /// Brings `found` to what `object` says. The uid holds that it is still the one.
+    /// Brings `found` to what `object` says. The uid holds that it is still the one. What somebody
+    /// added is removed first: an apply leaves others' fields where they are.
     async fn bring(
         &self,
         kind: ChildKind,
@@ -152,22 +155,74 @@ impl Writer {
         object: &Value,
         found: &Value,
     ) -> Result<Value, WriteError> {
+        self.strip(kind, name, object, found).await?;
         let mut object = object.clone();
         object["metadata"]["uid"] = found["metadata"]["uid"].clone();
         let parameters = PatchParams::apply(MANAGED_BY).force();
         self.patch(kind, name, &object, &parameters).await
     }
 
-    /// Makes an object anew around its running pods, which the new one adopts. The old one goes
-    /// only after the API server has said that it would take the new one.
-    async fn make_anew(
+    async fn strip(
+        &self,
+        kind: ChildKind,
+        name: &str,
+        object: &Value,
+        found: &Value,
+    ) -> Result<(), WriteError> {
+        if difference(kind, object, found) != Difference::Drift {
+            return Ok(());
+        }
+        let added = foreign(kind, object, found);
+        if added.is_empty() {
+            return Ok(());
+        }
+        // Positions in lists hold for what was read. A generation counts changes of the spec alone, so
+        // that a status that moves does not matter; kinds without one have no such status.
+        let metadata = &found["metadata"];
+        let mut steps = vec![match &metadata["generation"] {
+            Value::Null => json!({"op": "replace", "path": "/metadata/resourceVersion",
+                "value": metadata["resourceVersion"]}),
+            generation => {
+                json!({"op": "test", "path": "/metadata/generation", "value": generation})
+            }
+        }];
+        steps.extend(
+            added
+                .iter()
+                .map(|path| json!({"op": "remove", "path": path})),
+        );
+        let steps = serde_json::from_value(json!(steps)).expect("these are steps of a patch");
+        let parameters = PatchParams {
+            field_manager: Some(MANAGED_BY.to_owned()),
+            ..PatchParams::default()
+        };
+        let answer = self
+            .api(kind)
+            .patch(name, &parameters, &Patch::Json::<()>(steps))
+            .await;
+        match answer {
+            Ok(_) => {
+                tracing::info!(kind = kind.kind(), %name, ?added, "removed what somebody added")
+            }
+            // It is another generation by now: the next look finds what is left.
+            Err(kube::Error::Api(status)) if status.is_invalid() => {
+                tracing::info!(kind = kind.kind(), %name, ?added, reason = %status.message, "not removed yet");
+            }
+            Err(source) => return Err(refused(kind, name, source)),
+        }
+        Ok(())
+    }
+
+    /// Removes an object from around its running pods, which the new one will adopt. It goes only after
+    /// the API server has said that it would take the new one.
+    async fn make_way(
         &self,
         kind: ChildKind,
         name: &str,
         object: &Value,
         found: &Value,
         field: &str,
-    ) -> Result<Value, WriteError> {
+    ) -> Result<(), WriteError> {
         let mut trial: DynamicObject =
             serde_json::from_value(object.clone()).expect("a child is an object");
         // A name of its own: the old one still has the right one.
@@ -182,9 +237,7 @@ impl Writer {
         tracing::info!(kind = kind.kind(), %name, field, "making it anew around its pods: the field cannot change");
         let uid = found["metadata"]["uid"].as_str();
         self.delete(kind, name, uid, PropagationPolicy::Orphan)
-            .await?;
-        let parameters = PatchParams::apply(MANAGED_BY);
-        self.patch(kind, name, object, &parameters).await
+            .await
     }
 
     async fn patch(

@@ -1,7 +1,7 @@
 //! The real cluster of the default kubeconfig, for tests: a namespace each, removed afterwards.
 //! Namespaces of running platforms are never touched.
 
-use std::sync::Once;
+use std::sync::{Arc, Mutex, Once};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -62,12 +62,21 @@ impl Cluster {
     }
 }
 
+/// Writes to children so far: method and path.
+pub(crate) type Writes = Arc<Mutex<Vec<String>>>;
+
 /// `client`, with every workload in a list as if its pods were ready: tests need no images, and
-/// what they ask of the API server is all real.
-pub(crate) fn as_if_healthy(client: Client) -> Client {
+/// what they ask of the API server is all real. Writes are noted.
+pub(crate) fn as_if_healthy(client: Client, writes: Writes) -> Client {
     let namespace = client.default_namespace().to_owned();
     let service = tower::service_fn(move |request: Request<Body>| {
         let client = client.clone();
+        let path = request.uri().path();
+        let is_child = !path.contains("/quickbiteplatforms/") && !path.ends_with("/events");
+        if request.method() != Method::GET && is_child {
+            let write = format!("{} {path}", request.method());
+            writes.lock().unwrap().push(write);
+        }
         async move {
             let is_list = request.method() == Method::GET
                 && WORKLOADS

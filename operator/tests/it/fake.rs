@@ -171,7 +171,7 @@ impl State {
             parts.next(),
             parts.next().unwrap_or(""),
         );
-        if resource == "events" {
+        if resource == "events" && method != Method::GET {
             self.events.push(body.clone());
             return (StatusCode::CREATED, body);
         }
@@ -187,6 +187,15 @@ impl State {
                 Some(object) => (StatusCode::OK, object.clone()),
                 None => not_found(name),
             },
+            (&Method::PATCH, Some(name)) if body.is_array() => {
+                self.writes.push(format!("STRIP {resource}/{name}"));
+                let object = self
+                    .objects
+                    .get_mut(&key(resource, name))
+                    .expect("it was read");
+                strip(object, &body);
+                (StatusCode::OK, object.clone())
+            }
             (&Method::PATCH, Some(name)) => self.apply(resource, name, sub, query, body),
             (&Method::DELETE, Some(name)) => {
                 self.writes.push(format!("DELETE {resource}/{name}"));
@@ -265,6 +274,20 @@ impl State {
         }
         object["metadata"]["resourceVersion"] = json!(version.to_string());
         (StatusCode::OK, object.clone())
+    }
+}
+
+/// The removals of a JSON patch.
+fn strip(object: &mut Value, patch: &Value) {
+    let removals = patch.as_array().into_iter().flatten();
+    for step in removals.filter(|step| step["op"] == "remove") {
+        let path = step["path"].as_str().expect("a path");
+        let (parent, last) = path.rsplit_once('/').expect("a pointer");
+        match object.pointer_mut(parent).expect("it is there") {
+            Value::Object(map) => drop(map.remove(&last.replace("~1", "/"))),
+            Value::Array(list) => drop(list.remove(last.parse().expect("an index"))),
+            other => panic!("nothing can be removed from {other}"),
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! The pipeline against a fake API server: order, gates, zero writes, restoring, pruning, status.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
 
+use jiff::Timestamp;
 use quickbite_operator::api::{PlatformStatus, QuickBitePlatform};
 use quickbite_operator::controller::context::Context;
 use quickbite_operator::controller::reconcile;
@@ -14,16 +17,22 @@ use crate::fixture::{Fixture, platform};
 struct Platform {
     api: FakeApi,
     context: Arc<Context>,
+    /// Seconds since 1970, as the operator's clock has them.
+    clock: Arc<AtomicI64>,
     fixture: Fixture,
 }
 
 impl Platform {
     fn new(fixture: Fixture) -> Self {
         let api = FakeApi::default();
-        let context = Context::new(api.client(), Leadership::always(), None);
+        let clock = Arc::new(AtomicI64::new(1_000_000));
+        let seconds = clock.clone();
+        let now = move || Timestamp::from_second(seconds.load(Relaxed)).unwrap();
+        let context = Context::with_clock(api.client(), Leadership::always(), None, Box::new(now));
         let this = Self {
             api,
             context,
+            clock,
             fixture,
         };
         this.api.put("quickbiteplatforms", this.fixture.json());
@@ -36,6 +45,20 @@ impl Platform {
         let platform: QuickBitePlatform = serde_json::from_value(stored).unwrap();
         reconcile(&platform, &self.context).await.unwrap();
         self.status()
+    }
+
+    /// A reconcile `seconds` later.
+    async fn pass_after(&self, seconds: i64) -> PlatformStatus {
+        self.clock.fetch_add(seconds, Relaxed);
+        self.pass().await
+    }
+
+    fn message(&self, type_: &str) -> String {
+        let conditions = self.status().conditions;
+        let found = conditions.into_iter().find(|one| one.type_ == type_);
+        found
+            .unwrap_or_else(|| panic!("no condition {type_}"))
+            .message
     }
 
     fn status(&self) -> PlatformStatus {
@@ -231,6 +254,66 @@ async fn what_somebody_changed_or_deleted_is_put_back() {
 }
 
 #[tokio::test]
+async fn what_somebody_added_is_removed() {
+    let platform = Platform::ready(platform()).await;
+    let before = |resource: &str, name: &str| platform.api.get(resource, name).unwrap();
+    let (service, order) = (
+        before("services", "qb-order"),
+        before("deployments", "qb-order"),
+    );
+    platform.api.edit("services", "qb-order", |service| {
+        service["spec"]["selector"]["nobody"] = json!("has this");
+    });
+    platform.api.edit("deployments", "qb-order", |order| {
+        let pod = &mut order["spec"]["template"]["spec"];
+        pod["containers"][0]["env"]
+            .as_array_mut()
+            .unwrap()
+            .insert(0, json!({"name": "MINE", "value": "1"}));
+        pod["containers"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"name": "mine", "image": "x"}));
+    });
+    platform.pass().await;
+    let after = before("services", "qb-order");
+    assert_eq!(after["spec"], service["spec"]);
+    let after = before("deployments", "qb-order");
+    assert_eq!(after["spec"], order["spec"]);
+    platform.api.take_writes();
+    platform.pass().await;
+    assert_eq!(children(&platform.api.take_writes()), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn what_somebody_changes_for_ever_is_named_and_not_written_for_ever() {
+    let platform = Platform::ready(platform()).await;
+    let change = || {
+        platform.api.edit("services", "qb-order", |service| {
+            service["spec"]["selector"]["injected"] = json!("1");
+        });
+    };
+    for _ in 0..5 {
+        change();
+        platform.pass_after(1).await;
+        let writes = platform.api.take_writes();
+        assert!(children(&writes).contains(&"PATCH services/qb-order"));
+    }
+    change();
+    platform.pass_after(1).await;
+    platform.pass_after(1).await;
+    assert_eq!(children(&platform.api.take_writes()), Vec::<&str>::new());
+    let contested = ("True".to_owned(), "CannotKeep".to_owned());
+    assert_eq!(platform.condition("Degraded"), contested);
+    let message = platform.message("Degraded");
+    assert!(message.contains("/spec/selector/injected"), "{message}");
+    assert_eq!(platform.condition("Ready").0, "True");
+    platform.pass_after(600).await;
+    platform.pass_after(1).await;
+    assert_eq!(platform.condition("Degraded").0, "False");
+}
+
+#[tokio::test]
 async fn hand_edits_are_put_back_while_a_store_is_down() {
     let platform = Platform::ready(platform()).await;
     platform.api.edit("statefulsets", "qb-redis", |store| {
@@ -343,6 +426,52 @@ async fn a_paused_platform_gets_a_status_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_paused_platform_names_what_differs_and_claims_no_generation_that_it_did_not_act_on() {
+    let mut platform = Platform::ready(platform()).await;
+    platform.change(Fixture::paused);
+    let status = platform.pass().await;
+    let paused = ("True".to_owned(), "Paused".to_owned());
+    assert_eq!(platform.condition("Paused"), paused);
+    assert_eq!(status.observed_generation, Some(2), "nothing differs");
+    platform.api.edit("services", "qb-order", |service| {
+        service["spec"]["ports"][0]["port"] = json!(1);
+    });
+    platform.api.remove("configmaps", "qb-driver");
+    platform.change(|fixture| fixture.version("0.2.0"));
+    let status = platform.pass().await;
+    assert_eq!(status.observed_generation, Some(2));
+    assert_eq!(status.version.as_deref(), Some("0.1.0"));
+    assert_eq!(platform.condition("Ready").0, "True", "it still serves");
+    assert!(platform.message("Paused").contains("is of an older spec"));
+    platform.api.take_writes();
+    platform.change(|fixture| fixture.version("0.1.0"));
+    platform.pass().await;
+    assert_eq!(
+        platform.message("Paused"),
+        "spec.paused: nothing is written; Service qb-order: was changed by hand; \
+         ConfigMap qb-driver: is missing"
+    );
+    assert_eq!(children(&platform.api.take_writes()), Vec::<&str>::new());
+    platform.change(|fixture| fixture.set("paused", json!(false)));
+    let status = platform.pass().await;
+    assert_eq!(status.observed_generation, Some(5));
+    assert!(!status.conditions.iter().any(|one| one.type_ == "Paused"));
+}
+
+#[tokio::test]
+async fn a_paused_platform_remembers_that_it_was_asked_to_reconcile() {
+    let mut platform = Platform::ready(platform()).await;
+    platform.change(Fixture::paused);
+    platform.api.edit("quickbiteplatforms", "qb", |stored| {
+        stored["metadata"]["annotations"] = json!({"quickbite.dev/reconcile": "now"});
+    });
+    assert_eq!(platform.pass().await.last_handled_reconcile, None);
+    platform.change(|fixture| fixture.set("paused", json!(false)));
+    let status = platform.pass().await;
+    assert_eq!(status.last_handled_reconcile.as_deref(), Some("now"));
+}
+
+#[tokio::test]
 async fn a_missing_secret_is_named_and_touches_nothing() {
     let external = json!({"external": {"secretRef": {"name": "pg"}}});
     let platform = Platform::new(platform().set("stores/postgres", external));
@@ -447,14 +576,33 @@ async fn a_field_that_cannot_change_makes_the_store_anew_once_the_api_server_wou
     let managed = json!({"managed": {"storage": "2Gi"}});
     platform.change(|fixture| fixture.set("stores/redis", managed));
     platform.pass().await;
-    let writes = platform.api.take_writes();
     assert_eq!(
-        children(&writes),
-        [
-            "TRY statefulsets",
-            "DELETE statefulsets/qb-redis",
-            "PATCH statefulsets/qb-redis"
-        ]
+        children(&platform.api.take_writes()),
+        ["TRY statefulsets", "DELETE statefulsets/qb-redis"]
+    );
+    assert_eq!(platform.condition("Ready").0, "False");
+    platform.pass().await;
+    assert_eq!(
+        children(&platform.api.take_writes()),
+        ["PATCH statefulsets/qb-redis"]
+    );
+}
+
+#[tokio::test]
+async fn an_object_that_is_being_removed_is_awaited_and_then_made_anew() {
+    let platform = Platform::ready(platform()).await;
+    platform.api.edit("deployments", "qb-order", |order| {
+        order["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        order["spec"]["replicas"] = json!(7);
+    });
+    platform.pass().await;
+    assert_eq!(children(&platform.api.take_writes()), Vec::<&str>::new());
+    assert!(platform.message("Ready").contains("is being removed"));
+    platform.api.remove("deployments", "qb-order");
+    platform.pass().await;
+    assert_eq!(
+        children(&platform.api.take_writes()),
+        ["PATCH deployments/qb-order"]
     );
 }
 
@@ -568,21 +716,60 @@ async fn times_move_only_with_the_status_of_a_condition() {
 }
 
 #[tokio::test]
-async fn one_bad_look_is_not_degraded_and_three_are() {
+async fn a_short_lack_of_pods_is_not_degraded_and_a_long_one_is() {
     let platform = Platform::ready(platform().set("services/order/replicas", json!(2))).await;
-    platform.api.edit("deployments", "qb-order", |order| {
-        order["status"]["availableReplicas"] = json!(1);
-        order["status"]["readyReplicas"] = json!(1);
+    let ready = |pods: u8| {
+        platform.api.edit("deployments", "qb-order", |order| {
+            order["status"]["availableReplicas"] = json!(pods);
+            order["status"]["readyReplicas"] = json!(pods);
+        });
+    };
+    ready(1);
+    // However often it looks: a drained pod is back within seconds.
+    for _ in 0..10 {
+        platform.pass_after(4).await;
+        assert_eq!(platform.condition("Ready").0, "True");
+        assert_eq!(platform.condition("Degraded").0, "False");
+    }
+    ready(2);
+    platform.pass_after(4).await;
+    ready(1);
+    platform.pass_after(4).await;
+    platform.pass_after(44).await;
+    assert_eq!(platform.condition("Degraded").0, "False");
+    platform.pass_after(1).await;
+    let unready = ("True".to_owned(), "ComponentsUnready".to_owned());
+    assert_eq!(platform.condition("Degraded"), unready);
+}
+
+#[tokio::test]
+async fn a_store_that_stays_down_degrades_the_platform_and_says_why() {
+    let platform = Platform::ready(platform()).await;
+    platform.api.edit("statefulsets", "qb-redis", |store| {
+        store["status"]["readyReplicas"] = json!(0)
     });
+    platform.api.put("pods", json!({
+        "metadata": {"name": "qb-redis-0", "labels": {
+            "app.kubernetes.io/managed-by": "quickbite-operator", "app.kubernetes.io/component": "redis"}},
+        "status": {"conditions": [{"type": "PodScheduled", "status": "False",
+            "reason": "Unschedulable", "message": "no node has room"}]},
+    }));
+    platform.pass().await;
+    assert_eq!(platform.condition("Ready").0, "False");
+    assert_eq!(platform.condition("Degraded").0, "False");
+    let status = platform.pass_after(60).await;
+    assert_eq!(platform.condition("Degraded").0, "True");
+    let why = "pod qb-redis-0: Unschedulable: no node has room";
+    for type_ in ["Ready", "Degraded", "StoresReady"] {
+        let message = platform.message(type_);
+        assert!(message.contains(why), "{type_}: {message}");
+    }
+    let redis = status.components.iter().find(|one| one.name == "qb-redis");
+    assert!(redis.unwrap().message.contains(why));
+    platform.api.settle("statefulsets");
     platform.pass().await;
     assert_eq!(platform.condition("Ready").0, "True");
     assert_eq!(platform.condition("Degraded").0, "False");
-    platform.pass().await;
-    platform.pass().await;
-    assert_eq!(
-        platform.condition("Degraded"),
-        ("True".to_owned(), "ComponentsUnready".to_owned())
-    );
 }
 
 #[tokio::test]

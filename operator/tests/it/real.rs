@@ -8,7 +8,9 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::runtime::{conditions, wait::await_condition};
 use kube::{Api, ResourceExt};
 use quickbite_operator::api::QuickBitePlatform;
 use quickbite_operator::controller::context::Context;
@@ -16,7 +18,7 @@ use quickbite_operator::controller::reconcile;
 use quickbite_operator::leader::Leadership;
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, as_if_healthy};
+use crate::cluster::{Cluster, Writes, as_if_healthy};
 use crate::fixture::{Fixture, platform};
 use crate::rules;
 
@@ -25,14 +27,20 @@ use crate::rules;
 struct Real {
     cluster: Cluster,
     context: Arc<Context>,
+    writes: Writes,
 }
 
 impl Real {
     async fn new(name: &str) -> Self {
         let cluster = Cluster::new(name).await;
-        let client = as_if_healthy(cluster.client.clone());
+        let writes = Writes::default();
+        let client = as_if_healthy(cluster.client.clone(), writes.clone());
         let context = Context::new(client, Leadership::always(), None);
-        Self { cluster, context }
+        Self {
+            cluster,
+            context,
+            writes,
+        }
     }
 
     fn platforms(&self) -> Api<QuickBitePlatform> {
@@ -51,6 +59,11 @@ impl Real {
     async fn pass(&self) {
         let platform = self.platforms().get("qb").await.unwrap();
         reconcile(&platform, &self.context).await.unwrap();
+    }
+
+    /// Writes to children since the last call.
+    fn take_writes(&self) -> Vec<String> {
+        std::mem::take(&mut self.writes.lock().unwrap())
     }
 
     /// Reconciles until the platform is ready.
@@ -166,43 +179,13 @@ async fn a_platform_becomes_ready_and_a_second_reconcile_changes_nothing() {
     real.apply(&small()).await.unwrap();
     real.settle().await;
 
-    // Nothing differs, whatever defaults the API server added. The platform's own status is left out: it follows pods
-    // that really start and fail here; the fake API server's tests hold that it is written only when it differs.
-    let versions = || async {
-        let mut versions = Vec::new();
-        for config in real
-            .cluster
-            .api::<ConfigMap>()
-            .list(&ListParams::default())
-            .await
-            .unwrap()
-        {
-            versions.push((config.name_any(), config.resource_version()));
-        }
-        for secret in real
-            .cluster
-            .api::<Secret>()
-            .list(&ListParams::default())
-            .await
-            .unwrap()
-        {
-            versions.push((secret.name_any(), secret.resource_version()));
-        }
-        for service in real
-            .cluster
-            .api::<Service>()
-            .list(&ListParams::default())
-            .await
-            .unwrap()
-        {
-            versions.push((service.name_any(), service.resource_version()));
-        }
-        versions
-    };
+    // Nothing differs, whatever defaults the API server added. The platform's own status is left out:
+    // it follows pods that really start and fail here; the fake API server's tests hold that it is
+    // written only when it differs.
     real.pass().await;
-    let before = versions().await;
+    real.take_writes();
     real.pass().await;
-    assert_eq!(before, versions().await);
+    assert_eq!(real.take_writes(), Vec::<String>::new());
 
     // What somebody changes or deletes is put back.
     let services: Api<Service> = real.cluster.api();
@@ -235,6 +218,44 @@ async fn a_platform_becomes_ready_and_a_second_reconcile_changes_nothing() {
     );
     assert!(real.names::<Deployment>().await.contains("qb-driver"));
     real.settle().await;
+
+    // What somebody adds where everything is ours goes.
+    let policies: Api<NetworkPolicy> = real.cluster.api();
+    let selector = json!({"spec": {"selector": {"nobody": "has-this"}}});
+    let variable = json!({"spec": {"template": {"spec": {"containers": [
+        {"name": "order", "env": [{"name": "MINE", "value": "1"}]},
+        {"name": "mine", "image": "quickbite.invalid/mine"},
+    ]}}}});
+    let rule = json!({"spec": {"ingress": [{}]}});
+    let merge = PatchParams::default();
+    let (service, order) = (
+        services.get("qb-order").await.unwrap().spec,
+        deployments.get("qb-order").await.unwrap().spec,
+    );
+    let names = real.names::<NetworkPolicy>().await;
+    let name = names.into_iter().find(|name| name.contains("deny"));
+    let name = name.unwrap();
+    let policy = policies.get(&name).await.unwrap().spec;
+    services
+        .patch("qb-order", &merge, &Patch::Merge(selector))
+        .await
+        .unwrap();
+    deployments
+        .patch("qb-order", &merge, &Patch::Strategic(variable))
+        .await
+        .unwrap();
+    policies
+        .patch(&name, &merge, &Patch::Merge(rule))
+        .await
+        .unwrap();
+    real.pass().await;
+    assert_eq!(services.get("qb-order").await.unwrap().spec, service);
+    assert_eq!(deployments.get("qb-order").await.unwrap().spec, order);
+    assert_eq!(policies.get(&name).await.unwrap().spec, policy);
+    real.settle().await;
+    real.take_writes();
+    real.pass().await;
+    assert_eq!(real.take_writes(), Vec::<String>::new());
 
     // What others own stays.
     let label = json!({"metadata": {"annotations": {"somebody.else/note": "mine"}}});
@@ -349,6 +370,11 @@ async fn a_refused_change_leaves_the_store_and_heals_when_it_is_taken_back() {
     // What cannot change is made anew, once the API server would take it.
     let larger = json!({"managed": {"storage": "2Gi"}});
     real.apply(&small().set("stores/redis", larger))
+        .await
+        .unwrap();
+    real.pass().await;
+    let old = before.clone().unwrap();
+    await_condition(stores.clone(), "qb-redis", conditions::is_deleted(&old))
         .await
         .unwrap();
     real.settle().await;
