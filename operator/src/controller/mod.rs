@@ -111,8 +111,11 @@ pub async fn reconcile(
     };
     let well = applied.is_settled() && applied.steps.values().all(|step| step.short.is_empty());
     if !well {
-        let troubles = fetch::troubles(&context.client, platform).await;
-        applied.explain(&troubles.map_err(ReconcileError::Fetch)?);
+        // A status without the reasons is better than none.
+        match fetch::troubles(&context.client, platform).await {
+            Ok(troubles) => applied.explain(&troubles),
+            Err(error) => tracing::warn!(%error, "pods and their events could not be read"),
+        }
     }
     let findings = Findings {
         platform: &plan,

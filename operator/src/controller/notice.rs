@@ -103,7 +103,8 @@ fn transition(type_: &str, status: &str, reason: &str, message: &str) -> Option<
         ("Ready", "False") if reason == "WriteRefused" => {
             Some(warning("WriteRefused", message.to_owned()))
         }
-        ("Degraded", "True") if reason != "MigrationFailed" => {
+        // The two others are told above, in their own words.
+        ("Degraded", "True") if !matches!(reason, "MigrationFailed" | "WriteRefused") => {
             Some(warning("Degraded", message.to_owned()))
         }
         ("Progressing", "True") if !message.is_empty() => {

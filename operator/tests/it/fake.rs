@@ -28,6 +28,8 @@ struct State {
     next: u64,
     /// (resource, code, message) of writes that are refused.
     refused: Option<(String, u16, String)>,
+    /// A resource that may not be listed.
+    hidden: Option<String>,
 }
 
 impl FakeApi {
@@ -106,6 +108,11 @@ impl FakeApi {
         self.0.lock().unwrap().refused = Some(refused);
     }
 
+    /// Lets nobody list `resource`.
+    pub(crate) fn hide(&self, resource: &str) {
+        self.0.lock().unwrap().hidden = Some(resource.to_owned());
+    }
+
     pub(crate) fn accept_writes(&self) {
         self.0.lock().unwrap().refused = None;
     }
@@ -181,6 +188,11 @@ impl State {
                 self.writes.push(format!("TRY {resource}"));
                 self.refusal(resource)
                     .unwrap_or((StatusCode::CREATED, body))
+            }
+            (&Method::GET, None) if self.hidden.as_deref() == Some(resource) => {
+                let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
+                    "status": "Failure", "message": "no", "reason": "Forbidden", "code": 403});
+                (StatusCode::FORBIDDEN, status)
             }
             (&Method::GET, None) => (StatusCode::OK, self.list(resource, query)),
             (&Method::GET, Some(name)) => match self.objects.get(&key(resource, name)) {

@@ -517,6 +517,7 @@ async fn a_refused_write_is_told_in_the_api_servers_words_until_it_is_accepted()
             .any(|(reason, note)| reason == "WriteRefused" && note.contains(words)),
         "{events:?}"
     );
+    assert!(!events.iter().any(|(reason, _)| reason == "Degraded"));
     assert_eq!(platform.api.names("jobs").len(), 0, "the gate is closed");
     platform.api.accept_writes();
     platform.settle().await;
@@ -770,6 +771,15 @@ async fn a_store_that_stays_down_degrades_the_platform_and_says_why() {
     platform.pass().await;
     assert_eq!(platform.condition("Ready").0, "True");
     assert_eq!(platform.condition("Degraded").0, "False");
+}
+
+#[tokio::test]
+async fn a_platform_whose_pods_may_not_be_read_has_a_status_all_the_same() {
+    let platform = Platform::new(platform());
+    platform.api.hide("pods");
+    platform.pass().await;
+    let starting = ("False".to_owned(), "StoresStarting".to_owned());
+    assert_eq!(platform.condition("Ready"), starting);
 }
 
 #[tokio::test]
