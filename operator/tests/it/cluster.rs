@@ -72,7 +72,7 @@ pub(crate) fn as_if_healthy(client: Client, writes: Writes) -> Client {
     let service = tower::service_fn(move |request: Request<Body>| {
         let client = client.clone();
         let path = request.uri().path();
-        let is_child = !path.contains("/quickbiteplatforms/") && !path.ends_with("/events");
+        let is_child = !path.contains("/quickbiteplatforms/") && !path.contains("/events");
         if request.method() != Method::GET && is_child {
             let write = format!("{} {path}", request.method());
             writes.lock().unwrap().push(write);
