@@ -87,14 +87,10 @@ impl Context {
     #[must_use]
     pub fn writer(&self, platform: &QuickBitePlatform) -> Writer {
         let namespace = platform.namespace().unwrap_or_default();
-        let identity = Identity {
-            name: platform.name_any(),
-            uid: platform.uid().unwrap_or_default(),
-        };
         Writer::new(
             self.client.clone(),
             namespace,
-            identity,
+            Identity::of(platform),
             self.leadership.clone(),
             self.metrics.clone(),
         )

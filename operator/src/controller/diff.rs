@@ -58,7 +58,7 @@ pub fn foreign(kind: ChildKind, desired: &Value, live: &Value) -> Vec<String> {
 }
 
 /// Fields that the API server fills in.
-const DEFAULTED: [&str; 19] = [
+const DEFAULTED: [&str; 20] = [
     "apiVersion",
     "defaultMode",
     "dnsPolicy",
@@ -75,14 +75,11 @@ const DEFAULTED: [&str; 19] = [
     "serviceAccount",
     "successThreshold",
     "targetPort",
+    "terminationGracePeriodSeconds",
     "terminationMessagePath",
     "terminationMessagePolicy",
     "timeoutSeconds",
 ];
-
-/// Resources are left out: policies of a namespace complete them. So are the grace periods that the
-/// API server fills in.
-const OTHERS: [&str; 2] = ["resources", "terminationGracePeriodSeconds"];
 
 fn additions(desired: &Value, live: &Value, path: &str, found: &mut Vec<String>) {
     match (desired, live) {
@@ -90,7 +87,8 @@ fn additions(desired: &Value, live: &Value, path: &str, found: &mut Vec<String>)
             for (key, live) in live {
                 let path = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
                 match desired.get(key) {
-                    _ if OTHERS.contains(&key.as_str()) => {}
+                    // Policies of a namespace complete them.
+                    _ if key == "resources" => {}
                     Some(desired) => additions(desired, live, &path, found),
                     None if is_empty(live) || DEFAULTED.contains(&key.as_str()) => {}
                     None => found.push(path),

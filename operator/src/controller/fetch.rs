@@ -47,14 +47,8 @@ pub async fn fetch(
     capabilities: Capabilities,
 ) -> kube::Result<Fetched> {
     let namespace = platform.namespace().unwrap_or_default();
-    let identity = Identity {
-        name: platform.name_any(),
-        uid: platform.uid().unwrap_or_default(),
-    };
-    let selector = ListParams::default().labels(&format!(
-        "app.kubernetes.io/instance={},app.kubernetes.io/managed-by={MANAGED_BY}",
-        identity.name
-    ));
+    let identity = Identity::of(platform);
+    let selector = labelled(&identity.name);
     let served = ChildKind::ALL
         .iter()
         .filter(|kind| kind.is_served(capabilities));
@@ -84,6 +78,13 @@ pub async fn fetch(
     })
 }
 
+/// Selects what carries the labels of `platform`.
+fn labelled(platform: &str) -> ListParams {
+    ListParams::default().labels(&format!(
+        "app.kubernetes.io/instance={platform},app.kubernetes.io/managed-by={MANAGED_BY}"
+    ))
+}
+
 /// Why pods of `platform` do not start.
 ///
 /// # Errors
@@ -92,13 +93,11 @@ pub async fn troubles(client: &Client, platform: &QuickBitePlatform) -> kube::Re
     let namespace = platform.namespace().unwrap_or_default();
     let name = platform.name_any();
     let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
-    let of_platform = ListParams::default().labels(&format!(
-        "app.kubernetes.io/instance={name},app.kubernetes.io/managed-by={MANAGED_BY}"
-    ));
+    let labelled = labelled(&name);
     // Of controllers, only Deployments say in their status that they may not make pods.
     let events: Api<Event> = Api::namespaced(client.clone(), &namespace);
     let refusals = ListParams::default().fields("reason=FailedCreate");
-    let (pods, refusals) = futures::try_join!(pods.list(&of_platform), events.list(&refusals))?;
+    let (pods, refusals) = futures::try_join!(pods.list(&labelled), events.list(&refusals))?;
     Ok(trouble::troubles(&name, &pods.items, &refusals.items))
 }
 

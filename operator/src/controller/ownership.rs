@@ -1,8 +1,10 @@
 //! Whose a live object is. The operator writes and removes what is its own, and nothing else.
 
+use kube::ResourceExt;
 use serde_json::Value;
 
 use super::desired::MANAGED_BY;
+use crate::api::QuickBitePlatform;
 
 /// The platform on whose behalf the operator works.
 #[derive(Clone, Debug)]
@@ -11,6 +13,17 @@ pub struct Identity {
     pub name: String,
     /// metadata.uid.
     pub uid: String,
+}
+
+impl Identity {
+    /// Who `platform` is.
+    #[must_use]
+    pub fn of(platform: &QuickBitePlatform) -> Self {
+        Self {
+            name: platform.name_any(),
+            uid: platform.uid().unwrap_or_default(),
+        }
+    }
 }
 
 /// Checks that `object` belongs to `platform`: the platform owns it, or it carries our labels and
